@@ -1,0 +1,84 @@
+"""Recorded facts: event types, stores and subscriptions. Imports nothing else of callboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import catalog, specs
+from .errors import (
+    ActorParked,
+    AppendRejected,
+    CallboardError,
+    DamagedEvent,
+    DeliveryFailed,
+    KeyReused,
+    LogError,
+    LogInUse,
+    LogUnwritable,
+    MailboxFull,
+    ModelError,
+    NewerFormat,
+    NoSuchActor,
+    NotALog,
+    OutcomeUnknown,
+    RequestFailed,
+    ScriptEnded,
+    SpecError,
+    StoreClosed,
+    TeamFileError,
+    TextRefused,
+    Undelivered,
+    WrongExpectedVersion,
+)
+from .event import Event, NewEvent, RecordedEvent
+from .memory import MemoryStore
+from .store import EventStore
+from .text import Reference, Text
+
+if TYPE_CHECKING:
+    from .sqlite import SQLiteStore
+
+
+def __getattr__(name: str) -> object:
+    if name == "SQLiteStore":  # aiosqlite is loaded when a file is opened, not before
+        from .sqlite import SQLiteStore
+
+        return SQLiteStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "ActorParked",
+    "AppendRejected",
+    "CallboardError",
+    "DamagedEvent",
+    "DeliveryFailed",
+    "Event",
+    "EventStore",
+    "KeyReused",
+    "LogError",
+    "LogInUse",
+    "LogUnwritable",
+    "MailboxFull",
+    "MemoryStore",
+    "ModelError",
+    "NewEvent",
+    "NewerFormat",
+    "NoSuchActor",
+    "NotALog",
+    "OutcomeUnknown",
+    "RecordedEvent",
+    "Reference",
+    "RequestFailed",
+    "SQLiteStore",
+    "ScriptEnded",
+    "SpecError",
+    "StoreClosed",
+    "TeamFileError",
+    "Text",
+    "TextRefused",
+    "Undelivered",
+    "WrongExpectedVersion",
+    "catalog",
+    "specs",
+]

@@ -1,0 +1,206 @@
+"""Every error of callboard's own, as one tree.
+
+CallboardError
+├── LogError                    the log itself
+│   ├── NotALog                 no file, a directory, another program's file
+│   ├── NewerFormat             written by a newer callboard
+│   ├── LogInUse                another process owns it for writing
+│   ├── LogUnwritable           the folder or the file may not be written
+│   ├── DamagedEvent            an event that does not decode
+│   ├── WrongExpectedVersion    someone who does not own the stream has appended to it
+│   ├── KeyReused               a key came again with other content
+│   ├── AppendRejected          definitely not written
+│   ├── OutcomeUnknown          nobody can say whether it was written
+│   └── StoreClosed             used after its end
+├── SpecError                   an agent, block, group, tool or team file that cannot be
+│   └── TeamFileError           everything that is wrong in a team file
+├── TextRefused                 a text that cannot be taken in
+├── DeliveryFailed              a message that is in nobody's stream
+│   ├── NoSuchActor             nobody of that name was ever started
+│   ├── ActorParked             its code cannot be found; `start` it
+│   ├── MailboxFull             no room in time
+│   └── Undelivered             the recipient stopped first; deliver again
+├── RequestFailed               a request that ended without an answer
+└── ModelError                  a model call that gave no whole reply
+    └── ScriptEnded             a scripted model was asked once too often
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class CallboardError(Exception):
+    """Anything that callboard itself finds wrong."""
+
+
+class LogError(CallboardError):
+    """Something about a log."""
+
+
+class NotALog(LogError):
+    """There is no callboard log at `path`."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} is not a callboard log: {why}")
+        self.path, self.why = path, why
+
+
+class NewerFormat(LogError):
+    """The log, or an event in it, was written by a newer callboard."""
+
+    def __init__(self, what: str, *, found: int, known: int) -> None:
+        super().__init__(f"{what} has format {found}, this callboard reads up to {known}; upgrade callboard")
+        self.what, self.found, self.known = what, found, known
+
+
+class LogInUse(LogError):
+    """Another process owns the log for writing."""
+
+    def __init__(self, path: str, owner: str) -> None:
+        super().__init__(
+            f"{path} is in use by {owner}; wait until that ends, or take another log (reading it is always possible)"
+        )
+        self.path, self.owner = path, owner
+
+
+class LogUnwritable(LogError):
+    """The log cannot be opened for writing."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} cannot be written: {why}; choose a log in a folder that you may write to")
+        self.path, self.why = path, why
+
+
+class DamagedEvent(LogError):
+    """An event of the log does not decode."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"event {where} cannot be read: {why}")
+        self.where, self.why = where, why
+
+
+class WrongExpectedVersion(LogError):
+    """Someone who does not own the stream has appended to it."""
+
+    def __init__(self, stream: str, *, expected: int, actual: int) -> None:
+        super().__init__(f"stream {stream!r} is at version {actual}, not {expected}; read it again before appending")
+        self.stream, self.expected, self.actual = stream, expected, actual
+
+
+class KeyReused(LogError):
+    """A key came again with other content, or in other company, than the first time."""
+
+    def __init__(self, stream: str, key: str) -> None:
+        super().__init__(f"stream {stream!r} holds {key!r} with other content; take a new key")
+        self.stream, self.key = stream, key
+
+
+class AppendRejected(LogError):
+    """An append was definitely not written."""
+
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(f"nothing was written to stream {stream!r}: {why}")
+        self.stream, self.why = stream, why
+
+
+class OutcomeUnknown(LogError):
+    """An append may have been written; read the stream to know."""
+
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(f"an append to {stream!r} may or may not be written ({why}); read the stream to know")
+        self.stream, self.why = stream, why
+
+
+class StoreClosed(LogError):
+    """The store was used after its `async with` ended."""
+
+    def __init__(self) -> None:
+        super().__init__("the log is closed; use it inside its `async with`")
+
+
+class SpecError(CallboardError):
+    """An agent, block, group, tool or team file that cannot be; `where` is its path in the file, if any."""
+
+    def __init__(self, what: str, *, where: str = "") -> None:
+        super().__init__(f"{where}: {what}" if where else what)
+        self.what, self.where = what, where
+
+
+class TeamFileError(SpecError):
+    """A team file with faults: `faults` has each with its path; `what` and `where` are those of the first."""
+
+    def __init__(self, path: str, faults: Sequence[SpecError], *, most: int = 10) -> None:
+        if len(faults) == 1:
+            text = f"{path}: {faults[0]}"
+        else:
+            shown = "".join(f"\n  {fault}" for fault in faults[:most])
+            more = f"\n  ... and {len(faults) - most} more" if len(faults) > most else ""
+            text = f"{path} has {len(faults)} faults:{shown}{more}"
+        Exception.__init__(self, text)
+        self.path, self.faults = path, tuple(faults)
+        self.what, self.where = faults[0].what, faults[0].where
+
+
+class TextRefused(CallboardError):
+    """A text from outside that cannot be taken in; nothing was recorded."""
+
+
+class DeliveryFailed(CallboardError):
+    """A message is in nobody's stream."""
+
+
+class NoSuchActor(DeliveryFailed):
+    """Nobody of that name was ever started."""
+
+    def __init__(self, name: str, known: str = "") -> None:
+        super().__init__(f"nobody called {name!r} was started in this log" + (f"; there are {known}" if known else ""))
+        self.name = name
+
+
+class ActorParked(DeliveryFailed):
+    """The code of an actor cannot be found, so it waits for `start`."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} is parked: {why}; call system.start with its spec to go on")
+        self.name, self.why = name, why
+
+
+class MailboxFull(DeliveryFailed):
+    """A request found no room in time; nothing was recorded."""
+
+    def __init__(self, name: str, capacity: int) -> None:
+        super().__init__(f"the mailbox of {name} holds {capacity} requests; send again later")
+        self.name, self.capacity = name, capacity
+
+
+class Undelivered(DeliveryFailed):
+    """The recipient stopped before it accepted a message; deliver it again."""
+
+
+class RequestFailed(CallboardError):
+    """A request ended without an answer; `answer` holds what there is: turns, usage, trace."""
+
+    def __init__(self, text: str, answer: object = None) -> None:
+        super().__init__(text)
+        self.text, self.answer = text, answer
+
+
+class ModelError(CallboardError):
+    """A model call gave no whole reply.
+
+    Attributes:
+        kind: A word for the class of failure, such as `rate_limit`, `timeout`, `cut`, `auth`.
+        retry: Whether another attempt may end better.
+        retry_after: Seconds that the provider asked to wait; None where it did not say.
+    """
+
+    def __init__(
+        self, text: str, *, kind: str = "error", retry: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(text)
+        self.kind, self.retry, self.retry_after = kind, retry, retry_after
+
+
+class ScriptEnded(ModelError):
+    """A scripted model was asked once more than its script goes."""

@@ -1,0 +1,35 @@
+"""What every test has: the event loop of asyncio, and `--big` for campaigns at full size."""
+
+from pathlib import Path
+
+import pytest
+import structlog
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--big", action="store_true", help="run the campaigns at full size, for hours")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def big(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--big"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quiet() -> None:
+    """Keep log lines out of the test run; what is logged is also recorded or raised."""
+    structlog.configure(processors=[_dropped])
+
+
+def _dropped(*_: object) -> structlog.typing.ProcessorReturnValue:
+    raise structlog.DropEvent
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
