@@ -1,0 +1,289 @@
+"""What every actor does: take in, follow, append once, and only then react.
+
+A step is three pure rules and one append. `take(state, command)` says what a command adds to the
+log; `follow(state)` what the state then calls for, again and again until nothing more; `evolve`
+folds both. So the state an append leaves behind never has anything left to decide.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Awaitable, Callable
+from functools import reduce
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+import anyio
+import structlog
+
+from callboard.events import Event, KeyReused, NewEvent, OutcomeUnknown, RecordedEvent, Undelivered
+from callboard.events.catalog import MessageReceived, MessageSent, Reply, SendCancelling
+from callboard.projections import Desk, Projection
+
+from . import rules
+from .commands import Cancel, Command, Delivery, Receive, Resume, Start, TakeAnswer
+from .courier import Courier
+from .mailbox import Mailbox, Waiting, end_all
+
+if TYPE_CHECKING:
+    from .system import System
+
+log = structlog.get_logger()
+
+
+class State(Protocol):
+    """What the state of every kind of actor has."""
+
+    @property
+    def spec(self) -> Any: ...
+    @property
+    def desk(self) -> Desk: ...
+
+
+S = TypeVar("S", bound=State)
+
+
+class Actor(ABC, Generic[S]):
+    """An object with a mailbox and a stream that only it appends to; a task only while mail waits."""
+
+    projection: ClassVar[Projection[Any]]
+    evolve: ClassVar[Callable[[Any, Event], Any]]
+
+    def __init__(self, stream: str, system: System) -> None:
+        """Make the actor of `stream`; it reads its stream when mail comes."""
+        self.stream = stream
+        self.system = system
+        self.state: S = self.projection.initial()
+        self.version = 0
+        self.parked = ""
+        self.unparked = anyio.Event()
+        self._mailbox = Mailbox(stream)
+        self._couriers: dict[str, Courier] = {}
+        self._scopes = set[anyio.CancelScope]()
+        self._loaded = self._draining = self._stopped = False
+        self._idle = anyio.Event()
+
+    # -- mail -----------------------------------------------------------------------------------
+
+    def put(self, result: Command) -> None:
+        """Hand over an answer or a result, and see that it is handled."""
+        self._mailbox.put(result)
+        self.wake()
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Hand over a delivery; return when it is in the stream.
+
+        Raises:
+            Undelivered: The actor stopped first.
+            MailboxFull: There was no room.
+            KeyReused: A message of this id came before, with other content.
+        """
+        waiting = await self._mailbox.add(delivery)
+        if self._stopped:
+            waiting.end(Undelivered(f"{self.stream} stopped"))
+        self.wake()
+        await waiting.ended.wait()
+        if waiting.failure:
+            raise waiting.failure
+
+    def wake(self) -> None:
+        """See that a task handles what waits; without one, an idle actor costs nothing."""
+        if not self._draining and not self._stopped:
+            self._draining, self._idle = True, anyio.Event()
+            self.spawn(self._drain)
+
+    def spawn(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Run an effect of this actor. Nobody here waits for it: its result comes as a command."""
+        self.system.spawn(self._run, work, *args)
+
+    async def _run(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            if not self._stopped:
+                await work(*args)
+        self._scopes.discard(scope)
+
+    def stop(self) -> None:
+        """End its effects, and give back what it has not accepted, so that senders try again."""
+        self._stopped = True
+        for scope in self._scopes:
+            scope.cancel()
+        end_all(self._mailbox.take()[1], Undelivered(f"{self.stream} stopped"))
+
+    def send_again(self, recipient: str) -> None:
+        """Send what is open to `recipient` once more: it began again, and may owe us an answer."""
+        for id, sent in self.state.desk.sends.items():
+            if sent.recipient == recipient:
+                self._send(id, sent, None)
+
+    async def current(self) -> S:
+        """Return the state, as far as the log holds it.
+
+        Raises:
+            Undelivered: The actor stopped first; ask the next one of its name.
+        """
+        if not self._loaded:
+            self.wake()
+            await self._idle.wait()
+        if not self._loaded:
+            raise Undelivered(f"{self.stream} stopped")
+        return self.state
+
+    async def _drain(self) -> None:
+        try:
+            if not self._loaded:
+                await self._load()
+            while True:
+                results, waiting = self._mailbox.take()
+                if not results and not waiting:
+                    break
+                try:
+                    await self._step(results, waiting)
+                finally:  # whatever was not accepted by now was not accepted
+                    end_all(waiting, Undelivered(self.stream))
+        finally:
+            self._draining = False
+            self._idle.set()
+
+    async def _load(self) -> None:
+        """Fold the stream, take up what a stop cut short, and send again what is still open."""
+        causes: dict[str, str] = {}
+        async for event in self.system.store.read_stream(self.stream):
+            self.state, self.version = type(self).evolve(self.state, event.data), event.version
+            if event.data.opens == "send":
+                causes[event.data.id] = event.ref
+        self._loaded = True
+        if self.state.spec is None:
+            return
+        self._bind()
+        if not self.parked:
+            await self._take_up(causes)
+
+    async def _take_up(self, causes: dict[str, str]) -> None:
+        for id, sent in self.state.desk.sends.items():
+            self._send(id, sent, causes.get(id))
+        self.take_up()
+        await self._step([Resume()], [])
+
+    # -- one step -------------------------------------------------------------------------------
+
+    async def _step(self, results: list[Command], waiting: list[Waiting]) -> None:
+        """Decide on all that waited, in one append; then react to what was recorded."""
+        fresh = [one.delivery for one in waiting if await self._is_new(one)]
+        state, new = self.state, list[NewEvent]()
+        for command in (*results, *fresh):
+            for event in self.take(state, command):
+                state = type(self).evolve(state, event)
+                new.append(NewEvent(event, command.cause))
+        while events := self._follow(state):
+            cause = f"{self.stream}@{self.version + len(new)}"
+            for event in events:
+                state = type(self).evolve(state, event)
+                new.append(NewEvent(event, cause))
+        recorded = await self._append(new)
+        if recorded and recorded[0].data is not new[0].data:  # found in the log: what stands there counts
+            state = reduce(type(self).evolve, (event.data for event in recorded), self.state)
+        self.state, self.version = state, self.version + len(recorded)
+        end_all(waiting)
+        was_parked = self.parked
+        if any(isinstance(delivery, Start) for delivery in fresh):
+            self._bind()
+        for event in recorded:
+            self.react(event)
+        if was_parked and not self.parked:
+            await self._take_up({})
+
+    def _bind(self) -> None:
+        self.parked = self.bind()
+        if self.parked:
+            log.warning("actor parked", actor=self.stream, why=self.parked)
+        else:
+            self.unparked.set()
+            self.unparked = anyio.Event()
+
+    def _follow(self, state: S) -> list[Event]:
+        if state.spec is None or self.parked:
+            return []
+        return rules.cancel(state.desk) or self.follow(state)
+
+    async def _append(self, new: list[NewEvent]) -> list[RecordedEvent]:
+        """Append, and look where the store cannot say: past our version stands our append or nothing."""
+        store, recorded = self.system.store, list[RecordedEvent]()
+        while new and not recorded:
+            try:
+                recorded = await store.append(self.stream, new, expected_version=self.version)
+            except OutcomeUnknown as error:
+                log.warning("append outcome unknown", actor=self.stream, error=error.why)
+                after = store.read_stream(self.stream, after=self.version)
+                recorded = [event async for event in after]
+        return recorded
+
+    async def _is_new(self, one: Waiting) -> bool:
+        """Return whether a delivery is to be taken in; one with an answer is answered from the log."""
+        delivery, store = one.delivery, self.system.store
+        if not isinstance(delivery, Receive | Cancel):
+            return True
+        received = await store.find(self.stream, delivery.id)
+        if received and isinstance(delivery, Receive) and not _same(received.data, delivery):
+            one.end(KeyReused(self.stream, delivery.id))
+            return False
+        answered = await store.find(self.stream, f"re:{delivery.id}")
+        if answered:
+            self.react(answered)
+        return not answered and (not received or isinstance(delivery, Cancel))
+
+    # -- the rules of a kind of actor -------------------------------------------------------------
+
+    def take(self, state: S, command: Command) -> list[Event]:
+        """Return what `command` adds to the log. Pure. What is no longer waited for adds nothing."""
+        match command:
+            case Start(started=started, changed=changed):
+                if state.spec is None:
+                    return [started]
+                return [] if state.spec == getattr(changed, "spec", None) else [changed]
+            case _:
+                return rules.take(state.desk, command)
+
+    def follow(self, state: S) -> list[Event]:
+        """Return what `state` calls for next; nothing when it waits. Pure."""
+        return []
+
+    def bind(self) -> str:
+        """Find the code that the spec names; return why it cannot be found, or nothing."""
+        return ""
+
+    def take_up(self) -> None:
+        """Begin again the effects that leave no trace of having begun."""
+
+    def react(self, event: RecordedEvent) -> None:
+        """Begin the effects that a recorded event calls for. Their results come as commands."""
+        match event.data:
+            case MessageSent() as sent:
+                self._post(sent, event.ref)
+            case SendCancelling(id=id):
+                self.spawn(self._cancel, self.state.desk.sends[id].recipient, id)
+            case Reply(id=id, to=to) as reply if to:
+                self.system.answer(to, TakeAnswer(id, reply.words, reply.ok, cause=event.ref))
+            case _:
+                pass
+
+    def _send(self, id: str, sent: MessageSent, cause: str | None) -> None:
+        if id in self.state.desk.cancelling:
+            self.spawn(self._cancel, sent.recipient, id)
+        else:
+            self._post(sent, cause)
+
+    def _post(self, sent: MessageSent, cause: str | None) -> None:
+        courier = self._couriers.get(sent.recipient) or Courier(self, sent.recipient)
+        self._couriers[sent.recipient] = courier
+        courier.post(sent, cause)
+
+    async def _cancel(self, recipient: str, id: str) -> None:
+        await self.system.deliver(recipient, Cancel(id, self.stream))
+
+
+def _same(received: Event, delivery: Receive) -> bool:
+    return (
+        isinstance(received, MessageReceived)
+        and (received.sender, received.kind) == (delivery.sender, delivery.kind)
+        and (received.parts, received.params) == (delivery.parts, delivery.params)
+    )

@@ -1,0 +1,239 @@
+"""What an agent does, as rules: model calls and tools, until the model wants no tool. All pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callboard.events import Event, Text
+from callboard.events.catalog import (
+    Kind,
+    MessageReceived,
+    MessageSent,
+    ModelAttemptFailed,
+    ModelCallFailed,
+    ModelCallFinished,
+    ModelCallRequested,
+    ModelCallStarted,
+    ToolCallFailed,
+    ToolCallFinished,
+    ToolCallInDoubt,
+    ToolCallRequested,
+    ToolCallResolved,
+    ToolCallStarted,
+    ToolUse,
+    TurnCancelled,
+    TurnFailed,
+    TurnFinished,
+    TurnResumed,
+    TurnStarted,
+)
+from callboard.events.specs import AgentSpec
+from callboard.projections import AgentState
+from callboard.projections.agent import ModelCall, ToolCall, evolve
+from callboard.projections.prompt import Shown, is_object
+from callboard.projections.request import by_version, fingerprint
+
+from . import memory
+from .commands import Begin, Command, Resolve, Resume, TakeAttempt, TakeReply, TakeResult
+from .rules import CANCELLED, as_text, asker
+
+MAX_ATTEMPTS = 5
+"""Attempts of one model call, the first counted."""
+
+MAX_TOOLS = 16
+"""Tools of one reply that run at once."""
+
+IN_DOUBT = (
+    "The process stopped while this tool ran, and nobody knows whether it did what it does. "
+    "It was not run again. Find out before you call it again."
+)
+"""What a model is told of a call in doubt that nobody can look up."""
+
+
+def take(state: AgentState, command: Command) -> list[Event] | None:
+    """Return what `command` adds to the log; None where any actor would know. Pure."""
+    model = state.model
+    match command:
+        case Resume():
+            turn = state.desk.turn
+            return [TurnResumed(id=turn.id, attempt=state.desk.attempt + 1)] if turn and state.runs else []
+        case Begin(id, current, shown) if model and model.id == id and model.phase != "running":
+            return [begun(state, model, current, shown)]
+        case TakeAttempt(id, attempt, kind, text, retry_at) if model and (model.id, model.attempt) == (
+            id,
+            attempt,
+        ):
+            due = retry_at if attempt < MAX_ATTEMPTS else None
+            return [ModelAttemptFailed(id=id, attempt=attempt, kind=kind, text=as_text(text), retry_at=due)]
+        case TakeReply(id) if model and model.id == id:
+            return [_finished(command)]
+        case TakeResult(id, text, ok, replaced) if id in state.tools:
+            if ok:
+                return [ToolCallFinished(id=id, text=as_text(text), replaced=replaced)]
+            return [ToolCallFailed(id=id, text=as_text(text))]
+        case Resolve(id, _, text, by) if id in state.tools and state.tools[id].phase == "in doubt":
+            return [ToolCallResolved(id=id, text=as_text(text), by=by)]
+        case Begin() | TakeAttempt() | TakeReply() | TakeResult() | Resolve():
+            return []
+        case _:
+            return None
+
+
+def _finished(reply: TakeReply) -> ModelCallFinished:
+    return ModelCallFinished(
+        id=reply.id,
+        text=as_text(reply.text),
+        uses=tuple(ToolUse(name=name, arguments=as_text(arguments)) for name, arguments in reply.uses),
+        usage=reply.usage,
+        model=reply.model,
+        finish_reason=reply.finish_reason,
+        replaced=reply.replaced,
+    )
+
+
+def begun(
+    state: AgentState, call: ModelCall, current: Sequence[Shown], shown: Sequence[Shown] = ()
+) -> ModelCallStarted:
+    """Return the event that begins an attempt with the blocks as they are now. Pure.
+
+    Args:
+        shown: The blocks as the turn's earlier calls were shown them.
+    """
+    known = state.compiled
+    started = ModelCallStarted(
+        id=call.id,
+        attempt=call.attempt + 1,
+        blocks={block.label: block.version for block in current},
+        news=() if known is None else tuple(b.label for b in current if b.label in known and b.others),
+        prompt="",
+    )
+    prompt = fingerprint(evolve(state, started), by_version((*shown, *current)))
+    return started.model_copy(update={"prompt": prompt})
+
+
+def follow(state: AgentState, log_id: str) -> list[Event]:
+    """Return what `state` calls for next; nothing when it waits. Pure."""
+    turn = state.desk.turn
+    if turn is None:
+        return [TurnStarted(id=state.desk.backlog[0].id)] if state.desk.backlog else []
+    assert state.spec is not None
+    if state.uses:
+        return [_requested(state, turn, n, use) for n, use in enumerate(state.uses, start=1)]
+    cancelling = turn.id in state.desk.cancelling
+    if state.model:
+        return _go_on_model(state, state.model, cancelling=cancelling)
+    if state.tools:
+        return _go_on_tools(state, log_id, cancelling=cancelling)
+    return _next_step(state, state.spec, turn, cancelling=cancelling)
+
+
+def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived, *, cancelling: bool) -> list[Event]:
+    to = asker(turn)
+    if cancelling:
+        return [TurnCancelled(id=turn.id, to=to, text=Text(CANCELLED))]
+    if state.failed is not None:
+        return [TurnFailed(id=turn.id, to=to, text=state.failed)]
+    if state.uses == () and not state.empty:
+        return [TurnFinished(id=turn.id, to=to, text=state.said)]
+    if state.empty > 1:
+        return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="empty")]
+    if state.step >= spec.max_steps:
+        return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="max_steps")]
+    return [ModelCallRequested(id=f"{turn.id}/{state.step + 1}")]
+
+
+def _go_on_model(state: AgentState, call: ModelCall, *, cancelling: bool) -> list[Event]:
+    if cancelling:
+        return [ModelCallFailed(id=call.id, text=Text(CANCELLED))]
+    if call.phase == "waiting" and not call.retry:
+        return [ModelCallFailed(id=call.id, text=call.failure)]
+    assert state.spec is not None
+    if call.phase in ("wanted", "stopped") and not state.spec.blocks:
+        return [begun(state, call, ())]
+    return []
+
+
+def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -> ToolCallRequested:
+    """Return the event that wants a tool, with what it does outside.
+
+    An edit of a block is a send: nothing runs here, so nothing of it can be in doubt.
+    """
+    assert state.spec is not None
+    id = f"{turn.id}/{state.step}/{n}"
+    tools = {tool.name: tool for tool in state.spec.tools}
+    effect = tools[use.name].effect if use.name in tools else "read"
+    if effect != "send":
+        return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect=effect)
+    edit = memory.parsed(use.name, use.arguments)
+    label = "" if isinstance(edit, str) else edit.label
+    stream = next((block.stream for block in state.spec.blocks if block.label == label), "")
+    seen = state.seen.get(label, 0)
+    return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect="send", recipient=stream, seen=seen)
+
+
+def _go_on_tools(state: AgentState, log_id: str, *, cancelling: bool) -> list[Event]:
+    assert state.spec is not None
+    running = sum(call.phase == "running" for call in state.tools.values())
+    events: list[Event] = []
+    for call in state.tools.values():
+        event = _go_on(state.spec, call, log_id, cancelling=cancelling)
+        if isinstance(event, ToolCallStarted):
+            running += 1
+            if running > MAX_TOOLS:
+                continue
+        if event is not None:
+            events.append(event)
+    return events
+
+
+def _go_on(spec: AgentSpec, call: ToolCall, log_id: str, *, cancelling: bool) -> Event | None:
+    """Return what an open call needs next; None while it runs, or others have the word. Pure."""
+    wanted = call.wanted
+    match call.phase:
+        case "wanted" if cancelling:
+            return ToolCallFailed(id=call.id, text=Text(CANCELLED))
+        case "wanted" if why := problem(spec, wanted):
+            return ToolCallFailed(id=call.id, text=Text(why))
+        case "wanted" if wanted.effect == "send":
+            return _edit(wanted)
+        case "stopped" if wanted.effect == "once":
+            return ToolCallInDoubt(id=call.id)
+        case "wanted" | "stopped":
+            return ToolCallStarted(id=call.id, attempt=call.attempt + 1, callkey=f"{log_id}/{call.id}")
+        case "in doubt" if not _reconciled(spec, wanted.tool):
+            return ToolCallResolved(id=call.id, text=Text(IN_DOUBT), by="policy")
+        case "answered":
+            return (ToolCallFinished if call.ok else ToolCallFailed)(id=call.id, text=call.text)
+        case _:
+            return None
+
+
+def _edit(wanted: ToolCallRequested) -> MessageSent:
+    kind: Kind = "edit"
+    return MessageSent(
+        id=wanted.id, recipient=wanted.recipient, kind=kind, edit=wanted.tool,
+        arguments=wanted.arguments, seen=wanted.seen,
+    )  # fmt: skip
+
+
+def _reconciled(spec: AgentSpec, name: str) -> bool:
+    return any(tool.name == name and tool.reconcile for tool in spec.tools)
+
+
+def problem(spec: AgentSpec, wanted: ToolCallRequested) -> str:
+    """Return why a call cannot even begin, for the model to mend; empty where it can. Pure."""
+    names = [tool.name for tool in spec.tools]
+    if wanted.tool not in names:
+        return f"there is no tool {wanted.tool!r}; " + (f"there are: {', '.join(names)}" if names else "there are none")
+    if wanted.arguments and not is_object(wanted.arguments):
+        return f"bad arguments: a JSON object is wanted, not {str(wanted.arguments)[:200]!r}"
+    if wanted.effect != "send":
+        return ""
+    edit = memory.parsed(wanted.tool, wanted.arguments)
+    if isinstance(edit, str):
+        return edit
+    use = next((block for block in spec.blocks if block.label == edit.label), None)
+    if use is None:
+        labels = ", ".join(block.label for block in spec.blocks)
+        return f"there is no memory block {edit.label!r}; there are: {labels}"
+    return f"the memory block {edit.label!r} is read-only for you" if use.read_only else ""

@@ -1,0 +1,218 @@
+"""An agent as an actor: the effects that its rules call for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from callboard.events import CallboardError, Event, ModelError, RecordedEvent
+from callboard.events.catalog import (
+    ModelAttemptFailed,
+    ModelCallRequested,
+    ModelCallStarted,
+    ToolCallInDoubt,
+    ToolCallStarted,
+    TurnResumed,
+    TurnStarted,
+)
+from callboard.projections import AgentState, agent_state
+from callboard.projections import request as requests
+from callboard.projections.agent import evolve
+from callboard.projections.group import name_of
+from callboard.projections.prompt import Message, Shown, messages_of
+
+from . import agent as rules
+from .actor import Actor
+from .commands import Begin, Command, Resolve, TakeAttempt, TakeReply, TakeResult
+from .model import ModelReply, ModelRequest
+from .storable import storable, storable_arguments
+from .tool import Tool, ToolContext, ToolFailed, as_result, as_tool, run
+
+if TYPE_CHECKING:
+    from .system import System
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before the second attempt of a model call; it doubles up to the longest, where the provider names none."""
+
+
+class AgentActor(Actor[AgentState]):
+    """Works on one turn at a time."""
+
+    projection = agent_state
+    evolve = staticmethod(evolve)
+
+    def __init__(self, stream: str, system: System) -> None:
+        """Make the agent of `stream`."""
+        super().__init__(stream, system)
+        self._tools: dict[str, Tool] = {}
+        self._shown: dict[tuple[str, int], Shown] = {}
+        self._messages: list[Message] = []
+        self._rendered = 0
+
+    # -- rules ----------------------------------------------------------------------------------
+
+    def take(self, state: AgentState, command: Command) -> list[Event]:
+        """Return what `command` adds to the log. Pure."""
+        events = rules.take(state, command)
+        return super().take(state, command) if events is None else events
+
+    def follow(self, state: AgentState) -> list[Event]:
+        """Return what `state` calls for next. Pure."""
+        return rules.follow(state, self.system.store.log_id)
+
+    def bind(self) -> str:
+        """Find the functions of the tools that the spec names."""
+        assert self.state.spec is not None
+        try:
+            self._tools = {
+                spec.name: as_tool(self.system.code.find(spec.code)) for spec in self.state.spec.tools if spec.code
+            }
+        except CallboardError as error:
+            return str(error)
+        return ""
+
+    # -- effects --------------------------------------------------------------------------------
+
+    def react(self, event: RecordedEvent) -> None:
+        """Begin the effects that a recorded event calls for."""
+        match event.data:
+            case TurnStarted():
+                self._shown.clear()
+            case ModelCallRequested() | ModelAttemptFailed() | TurnResumed():
+                self._prepare_model_call(event.ref)
+            case ModelCallStarted(id=id, attempt=attempt):
+                self._start_model_call(id, attempt, event.ref)
+            case ToolCallStarted(id=id, callkey=key):
+                self._start_tool(id, key, event.ref)
+            case ToolCallInDoubt(id=id):
+                self._start_reconcile(id)
+            case _:
+                super().react(event)
+
+    def take_up(self) -> None:
+        """Begin again what leaves no trace of having begun: reading blocks, pauses, questions about doubts."""
+        self._prepare_model_call(f"{self.stream}@{self.version}")
+        for call in self.state.tools.values():
+            if call.phase == "in doubt":
+                self._start_reconcile(call.id)
+
+    def _prepare_model_call(self, cause: str) -> None:
+        """See that the open model call begins, once its pause is over and the blocks are read."""
+        call = self.state.model
+        if call is not None and call.phase in ("wanted", "stopped", "waiting"):
+            self.spawn(self._prepare, call.id, call.due, cause)
+
+    async def _prepare(self, id: str, due: datetime | None, cause: str) -> None:
+        if due is not None:
+            await self.system.outside.sleep((due - self.system.outside.now()).total_seconds())
+        state = self.state
+        assert state.spec is not None
+        current: list[Shown] = []
+        for use in state.spec.blocks:
+            block = await self.system.look(use.stream)
+            seen = state.seen.get(use.label)
+            current.append(requests.shown(block, use.label, me=self.stream, seen=seen, read_only=use.read_only))
+        shown = [await self._block(label, version) for label, version in requests.wanted(state)]
+        self._shown |= requests.by_version((*shown, *current))
+        self.put(Begin(id, current, shown, cause=cause))
+
+    async def _block(self, label: str, version: int) -> Shown:
+        """Return a block as an earlier call of this turn was shown it."""
+        known = self._shown.get((label, version))
+        if known is not None:
+            return known
+        assert self.state.spec is not None
+        use = next(use for use in self.state.spec.blocks if use.label == label)
+        block = await requests.block_at(self.system.store, use.stream, version)
+        return requests.shown(block, label, me=self.stream, seen=None, read_only=use.read_only)
+
+    def _start_model_call(self, id: str, attempt: int, cause: str) -> None:
+        call, spec = self.state.model, self.state.spec
+        if call is None or (call.id, call.attempt, call.phase) != (id, attempt, "running") or spec is None:
+            return  # it was cancelled in the same append
+        key = f"{self.system.store.log_id}/{id}"
+        request = ModelRequest(id, attempt, spec.name, spec.model, self._prompt(), spec.tools, key)
+        self.spawn(self._call_model, request, cause)
+
+    def _prompt(self) -> Sequence[Message]:
+        """Return the whole prompt; what was rendered for the call before is used again."""
+        state = self.state
+        if state.notes or self._rendered > len(state.lines):
+            self._rendered = 0
+            return requests.messages(state, self._shown)
+        if not self._rendered:
+            self._messages = [{}]
+        for line in state.lines.since(self._rendered):
+            self._messages += messages_of(line)
+        self._rendered = len(state.lines)
+        self._messages[0] = requests.head(state, self._shown)
+        return self._messages
+
+    async def _call_model(self, request: ModelRequest, cause: str) -> None:
+        say = self.system.deltas.sayer(request)
+        try:
+            reply = await self.system.model.complete(request, say)
+            command: Command = _taken(request.id, reply, cause)
+        except Exception as error:  # a border to others' code
+            failure = error if isinstance(error, ModelError) else _as_model_error(error)
+            due = self._retry_at(request.attempt, failure)
+            text = storable(str(failure))[0]
+            command = TakeAttempt(request.id, request.attempt, failure.kind, text, due, cause=cause)
+        self.put(command)
+
+    def _retry_at(self, attempt: int, failure: ModelError) -> datetime | None:
+        if not failure.retry:
+            return None
+        pause = failure.retry_after
+        if pause is None:
+            longest = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+            pause = longest * (0.5 + self.system.outside.random.random() / 2)
+        return self.system.outside.now() + timedelta(seconds=pause)
+
+    def _start_tool(self, id: str, key: str, cause: str) -> None:
+        call, spec = self.state.tools.get(id), self.state.spec
+        if call is not None and call.phase == "running" and spec is not None:
+            context = ToolContext(key, spec.name, id.split("/", 1)[0])
+            self.spawn(self._run_tool, id, call.wanted.tool, str(call.wanted.arguments), context, cause)
+
+    async def _run_tool(self, id: str, name: str, arguments: str, context: ToolContext, cause: str) -> None:
+        try:
+            text, ok = await self._tools[name].call(arguments, context), True
+        except ToolFailed as failure:
+            text, ok = str(failure), False
+        except (Exception, SystemExit) as error:  # a border to others' code
+            text, ok = f"{type(error).__name__}: {error}", False
+        text, replaced = storable(text)
+        self.put(TakeResult(id, text, ok, replaced, cause=cause))
+
+    def _start_reconcile(self, id: str) -> None:
+        call = self.state.tools.get(id)
+        tool = self._tools.get(call.wanted.tool) if call else None
+        if call is not None and tool is not None and tool.reconcile is not None:
+            self.spawn(self._reconcile, id, tool, f"{self.system.store.log_id}/{id}")
+
+    async def _reconcile(self, id: str, tool: Tool, key: str) -> None:
+        assert tool.reconcile is not None
+        try:
+            text = as_result(await run(tool.reconcile, key))
+        except Exception as error:  # a border to others' code
+            text = f"{rules.IN_DOUBT} Asking what came of it failed: {type(error).__name__}: {error}"
+        await self.system.deliver(self.stream, Resolve(id, name_of(self.stream), storable(text)[0], "reconcile"))
+
+
+def _taken(id: str, reply: ModelReply, cause: str) -> TakeReply:
+    """Return `reply` as a command, with what cannot be stored replaced."""
+    text, replaced = storable(reply.text)
+    uses: list[tuple[str, str]] = []
+    for name, arguments in reply.uses:
+        clean, n = storable_arguments(arguments)
+        uses.append((storable(name)[0], clean))
+        replaced += n
+    usage, model, reason = reply.usage, storable(reply.model)[0], storable(reply.finish_reason)[0]
+    return TakeReply(id, text, uses, usage, model, reason, replaced, cause=cause)
+
+
+def _as_model_error(error: Exception) -> ModelError:
+    retry = isinstance(error, OSError | TimeoutError)
+    return ModelError(f"{type(error).__name__}: {error}", kind="error", retry=retry)

@@ -1,0 +1,132 @@
+"""What an actor is told: deliveries from others, and the results of what it began itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from callboard.events import Event, Text
+from callboard.events.catalog import Kind, Part, Usage
+from callboard.projections.prompt import Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to take in; `cause` is the event that led to it, as `stream@version`."""
+
+    cause: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Command):
+    """A command from outside the actor: accepted when it is recorded, or tried again. `id` is what it is about."""
+
+    id: str
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receive(Delivery):
+    """Take in a message; the fields are those of `MessageSent`."""
+
+    kind: Kind
+    parts: tuple[Part, ...] = ()
+    edit: str = ""
+    arguments: Text = Text()
+    seen: int = 0
+    conversation: str = "main"
+    params: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Delivery):
+    """End the work on the message `id`, or never begin it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Delivery):
+    """Begin with a spec, or change to it; `event` is what the log gets if it is the first."""
+
+    started: Event
+    changed: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve(Delivery):
+    """Say what came of the tool call `id`, which is in doubt."""
+
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Command):
+    """Take up what a stop cut short. The first command of every actor's life."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAccepted(Command):
+    """Note that the tell `id` is in its recipient's stream."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAnswer(Command):
+    """Take in the answer to the send `id`, or why there is none; `accepted` is False where it never arrived."""
+
+    id: str
+    text: str
+    ok: bool = True
+    accepted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Begin(Command):
+    """Begin an attempt of the model call `id`.
+
+    Attributes:
+        current: The blocks as they are now.
+        shown: The blocks as the turn's earlier calls were shown them.
+    """
+
+    id: str
+    current: Sequence[Shown] = ()
+    shown: Sequence[Shown] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakeReply(Command):
+    """Take in the whole reply to the model call `id`."""
+
+    id: str
+    text: str
+    uses: Sequence[tuple[str, str]] = ()
+    usage: Usage | None = None
+    model: str = ""
+    finish_reason: str = "stop"
+    replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAttempt(Command):
+    """Note that an attempt of the model call `id` failed; the next is due at `retry_at`, if any."""
+
+    id: str
+    attempt: int
+    kind: str
+    text: str
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeResult(Command):
+    """Take in what came of the tool call `id`."""
+
+    id: str
+    text: str
+    ok: bool = True
+    replaced: int = 0

@@ -1,0 +1,49 @@
+"""Carries the sends of one actor to one recipient: one at a time, in the order they were opened."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from callboard.events import ActorParked, KeyReused, MailboxFull, NoSuchActor
+from callboard.events.catalog import MessageSent
+
+from .commands import Receive, TakeAccepted, TakeAnswer
+
+if TYPE_CHECKING:
+    from .actor import Actor
+
+
+class Courier:
+    """Hands over what waits; the next goes out when the one before is in the recipient's stream."""
+
+    def __init__(self, actor: Actor[Any], recipient: str) -> None:
+        self._actor = actor
+        self._recipient = recipient
+        self._waiting: deque[Receive] = deque()
+
+    def post(self, sent: MessageSent, cause: str | None) -> None:
+        """Carry `sent`, after what waits already; what waits itself is carried once."""
+        if any(message.id == sent.id for message in self._waiting):
+            return
+        self._waiting.append(
+            Receive(
+                sent.id, self._actor.stream, sent.kind, sent.parts, sent.edit, sent.arguments, sent.seen,
+                params=sent.params, cause=cause,
+            )
+        )  # fmt: skip
+        if len(self._waiting) == 1:
+            self._actor.spawn(self._carry)
+
+    async def _carry(self) -> None:
+        while self._waiting:
+            message = self._waiting[0]
+            try:
+                await self._actor.system.deliver(self._recipient, message)
+            except (NoSuchActor, ActorParked, MailboxFull, KeyReused) as error:
+                failed = TakeAnswer(message.id, str(error), ok=False, accepted=False, cause=message.cause)
+                self._actor.put(failed)
+            else:
+                if message.kind == "tell":
+                    self._actor.put(TakeAccepted(message.id, cause=message.cause))
+            self._waiting.popleft()

@@ -1,0 +1,200 @@
+"""Edits of memory blocks: the four tools that agents get, and the rule that decides each edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from callboard.events import Event, Text
+from callboard.events.catalog import BlockEdited, BlockEditRefused
+from callboard.events.specs import ToolSpec
+from callboard.projections import BlockState
+from callboard.projections.block import difference
+from callboard.projections.group import name_of
+
+from .commands import Receive
+
+Label = Annotated[str, Field(description="The label of the memory block.")]
+
+
+class Edit(BaseModel):
+    """Change a memory block."""
+
+    model_config = ConfigDict(extra="forbid")
+    label: Label
+
+
+class Append(Edit):
+    """Add text as new lines at the end of a memory block. It always lands, whoever else edits."""
+
+    text: Annotated[str, Field(description="What to add.")]
+
+
+class Replace(Edit):
+    """Replace a passage of a memory block. The old text must stand in it exactly once, character by character."""
+
+    old: Annotated[str, Field(min_length=1, description="The passage to replace, exactly as it stands.")]
+    new: Annotated[str, Field(description="What stands there instead; empty to delete the passage.")]
+
+
+class Insert(Edit):
+    """Insert text as whole lines into a memory block."""
+
+    line: Annotated[int, Field(ge=-1, description="After which line: 0 for the top, -1 for the end.")]
+    text: Annotated[str, Field(description="What to insert.")]
+
+
+class Rewrite(Edit):
+    """Replace all of a memory block. It is refused if someone else changed the block since you read it."""
+
+    text: Annotated[str, Field(description="The whole new value.")]
+
+
+EDITS: dict[str, type[Edit]] = {
+    "memory_append": Append,
+    "memory_replace": Replace,
+    "memory_insert": Insert,
+    "memory_rewrite": Rewrite,
+}
+"""The arguments of each edit by the name of its tool."""
+
+
+def tool_specs() -> tuple[ToolSpec, ...]:
+    """Return the memory tools as an agent's spec records them."""
+    return tuple(
+        ToolSpec(name=name, description=edit.__doc__ or "", parameters=schema_of(edit), effect="send")
+        for name, edit in EDITS.items()
+    )
+
+
+def schema_of(arguments: type[BaseModel]) -> dict[str, JsonValue]:
+    """Return the JSON schema of a tool's arguments; the titles that pydantic makes of the names are left out."""
+    return arguments.model_json_schema(schema_generator=_Untitled)
+
+
+class _Untitled(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+    def _update_class_schema(self, json_schema: JsonSchemaValue, cls: type[Any], config: ConfigDict) -> None:
+        super()._update_class_schema(json_schema, cls, config)
+        json_schema.pop("title", None)
+        json_schema.pop("description", None)
+
+
+def parsed(name: str, arguments: str) -> Edit | str:
+    """Return the edit that `arguments` ask for, or what is wrong with them. Pure."""
+    try:
+        return EDITS[name].model_validate_json(arguments)
+    except ValidationError as error:
+        return faults(error)
+
+
+def faults(error: ValidationError) -> str:
+    """Return what pydantic found wrong with arguments, for a model to mend."""
+    found = (f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}" for fault in error.errors())
+    return f"bad arguments: {'; '.join(found)}"
+
+
+def decide(state: BlockState, request: Receive) -> Event:
+    """Return what comes of an edit: `BlockEdited`, or why not. Pure."""
+    if request.edit not in EDITS:
+        return _refused(request, f"a block knows no {request.edit or 'messages'}; it knows {', '.join(EDITS)}")
+    edit = parsed(request.edit, request.arguments)
+    if isinstance(edit, str):
+        return _refused(request, edit)
+    landed = _RULES[type(edit)](state, request, edit)
+    if isinstance(landed, str):
+        return _refused(request, landed)
+    assert state.spec is not None
+    if landed.size > max(state.spec.limit, len(state.value)):
+        over = landed.size - state.spec.limit
+        return _refused(
+            request,
+            f"the block would hold {landed.size:,} characters, {over:,} over its limit of {state.spec.limit:,}; "
+            "shorten it first",
+        )
+    return landed
+
+
+def _refused(request: Receive, why: str) -> BlockEditRefused:
+    return BlockEditRefused(id=request.id, to=request.sender, verb=request.edit, text=Text(f"refused: {why}"))
+
+
+def _spliced(
+    state: BlockState, request: Receive, put: str, *, at: int, cut: int = 0, before: str = "", after: str = ""
+) -> BlockEdited:
+    assert state.spec is not None
+    said = request.arguments.pick(put)
+    size = len(state.value) - cut + len(before) + len(said) + len(after)
+    return BlockEdited(
+        id=request.id, to=request.sender, verb=request.edit, at=at, cut=cut, before=before, put=said,
+        after=after, size=size, limit=state.spec.limit,
+    )  # fmt: skip
+
+
+def _append(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
+    assert isinstance(edit, Append)
+    gap = "\n" if state.value and not state.value.endswith("\n") else ""
+    return _spliced(state, request, "text", at=len(state.value), before=gap)
+
+
+def _replace(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
+    assert isinstance(edit, Replace)
+    places = _places(state.value, edit.old)
+    if not places:
+        return f"{_quoted(edit.old)} does not stand in the block; it reads:\n{state.value}"
+    if len(places) > 1:
+        lines = ", ".join(str(state.value.count("\n", 0, place) + 1) for place in places)
+        return (
+            f"{_quoted(edit.old)} stands in it {len(places)} times, in lines {lines}; give more of the text around it"
+        )
+    return _spliced(state, request, "new", at=places[0], cut=len(edit.old))
+
+
+def _insert(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
+    assert isinstance(edit, Insert)
+    lines = state.value.removesuffix("\n").split("\n") if state.value else []
+    line = len(lines) if edit.line == -1 else edit.line
+    if line > len(lines):
+        return f"there is no line {line}; the block has {len(lines)}, so 0 to {len(lines)} can be given, or -1"
+    at = min(sum(len(one) + 1 for one in lines[:line]), len(state.value))
+    if line and line == len(lines) and not state.value.endswith("\n"):
+        return _spliced(state, request, "text", at=at, before="\n")
+    return _spliced(state, request, "text", at=at, after="\n" if line < len(lines) else "")
+
+
+def _rewrite(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
+    assert isinstance(edit, Rewrite)
+    others = state.others_since(request.seen, request.sender)
+    if others:
+        names = " and ".join(name_of(stream) for stream in others)
+        changed = "\n".join(difference(edit.text, state.value))
+        return (
+            f"{names} changed the block since you read it. What stands in it now, against your text "
+            f"(- yours, + now):\n{changed}"
+        )
+    return _spliced(state, request, "text", at=0, cut=len(state.value))
+
+
+_RULES: dict[type[Edit], Callable[[BlockState, Receive, Edit], BlockEdited | str]] = {
+    Append: _append,
+    Replace: _replace,
+    Insert: _insert,
+    Rewrite: _rewrite,
+}
+
+
+def _places(value: str, old: str) -> list[int]:
+    places, start = list[int](), value.find(old)
+    while start >= 0:
+        places.append(start)
+        start = value.find(old, start + 1)
+    return places
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")

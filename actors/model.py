@@ -1,0 +1,67 @@
+"""What callboard asks of a language model, and what it wants back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from callboard.events.catalog import Usage
+from callboard.events.specs import ToolSpec
+
+Message = Mapping[str, object]
+"""One message in the form of the chat completions API: `role`, `content`, `tool_calls`, `tool_call_id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One attempt of a model call.
+
+    Attributes:
+        id: The call, the same for every attempt.
+        attempt: Counts from 1.
+        agent: Who asks.
+        model: The model that the agent's spec names; empty where it leaves that to the provider's default.
+        messages: The whole prompt, oldest first. Shared with the agent: not to be changed.
+        tools: What the model may call.
+        key: Names the call to the outside, for providers that recognise a repeated one.
+    """
+
+    id: str
+    attempt: int
+    agent: str
+    model: str
+    messages: Sequence[Message]
+    tools: Sequence[ToolSpec]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """A whole reply.
+
+    Attributes:
+        text: What the model says; may be empty where it wants tools.
+        uses: The tools it wants, as (name, arguments as the JSON it wrote), in its order.
+        usage: Tokens, where the provider said.
+        model: The model that answered, as the provider names it.
+        finish_reason: As the provider says: `stop`, `tool_calls`, `length`, ...
+    """
+
+    text: str
+    uses: Sequence[tuple[str, str]] = ()
+    usage: Usage | None = None
+    model: str = ""
+    finish_reason: str = "stop"
+
+
+class Model(Protocol):
+    """A language model. It makes one attempt; callboard decides on others and records them all."""
+
+    async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
+        """Return the whole reply, and meanwhile `say` each piece of text as it comes.
+
+        Raises:
+            ModelError: There is no whole reply; it says whether to try again.
+        """
+        ...

@@ -1,0 +1,272 @@
+"""Where requests from outside come in: `Ref` for agents and groups, `BlockRef` for blocks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from callboard.events import CallboardError, RecordedEvent, Text, TextRefused
+from callboard.events.catalog import ModelCallStarted, Part, Reply
+from callboard.events.codec import MAX_TEXT
+from callboard.projections import BlockHistory, BlockState, block_history, replay
+from callboard.projections.answer import Answer
+from callboard.projections.group import name_of
+
+from .commands import Cancel, Receive
+from .storable import storable
+from .streaming import TextDelta
+
+if TYPE_CHECKING:
+    from .system import System
+
+USER = "user"
+"""Who asks from outside."""
+
+WAITING = 1_000
+"""Items that wait for a slow reader. Events make their source wait; text is dropped, for the whole is recorded."""
+
+
+def checked_message(text: object) -> str:
+    """Return `text`, if it can be taken in.
+
+    Raises:
+        TextRefused: It is no string, empty, too long, or holds NUL or half of a surrogate pair.
+    """
+    if not isinstance(text, str):
+        raise TextRefused(f"a message is a string, not {type(text).__name__}")
+    if not text.strip():
+        raise TextRefused("the message is empty; say something")
+    if len(text) > MAX_TEXT or len(text.encode(errors="replace")) > MAX_TEXT:
+        raise TextRefused(f"the message has {len(text):,} characters; {MAX_TEXT:,} bytes of UTF-8 are the most")
+    if storable(text)[0] != text:
+        raise TextRefused("the message holds a NUL character or half of a surrogate pair; remove it")
+    return text
+
+
+def checked_key(key: object) -> str:
+    """Return `key`, if a request may have it.
+
+    Raises:
+        TextRefused: It is empty, too long, or holds `/`, which parts of ids are joined with.
+    """
+    if not isinstance(key, str) or not key or len(key) > 200 or "/" in key or storable(key)[0] != key:
+        raise TextRefused(f"{key!r} cannot be a key: 1 to 200 characters without '/' are wanted")
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The address of an agent or group; a value that may be kept and compared."""
+
+    address: str
+    system: System
+
+    @property
+    def name(self) -> str:
+        """The name that it was started under."""
+        return name_of(self.address)
+
+    async def ask(
+        self,
+        text: str,
+        *,
+        key: str | None = None,
+        timeout: float | None = None,
+        params: Mapping[str, JsonValue] | None = None,
+    ) -> Answer:
+        """Send a request and return its answer.
+
+        With a `key` that came before, the first request's answer; it is not worked on again. Who stops
+        waiting, by `timeout` in seconds or by being cancelled, leaves the request going on.
+
+        Raises:
+            RequestFailed: The request ended without an answer; its `.answer` has turns, usage and trace.
+            TextRefused: The text or the key cannot be taken in.
+            KeyReused: The key came before with another text.
+            DeliveryFailed: It could not be handed over.
+            TimeoutError: There was no answer in time.
+        """
+        request = self._request(text, "ask", key, params)
+        with anyio.fail_after(timeout):
+            return await self.system.ask(self.address, request)
+
+    async def tell(self, text: str, *, key: str | None = None) -> str:
+        """Send a message that wants no answer; return its trace when it can no longer be lost.
+
+        Raises:
+            TextRefused, KeyReused, DeliveryFailed: As for `ask`.
+        """
+        request = self._request(text, "tell", key, None)
+        await self.system.deliver(self.address, request, wait=0)
+        return request.id.split("/", 1)[0]
+
+    @asynccontextmanager
+    async def stream(
+        self, text: str, *, key: str | None = None, params: Mapping[str, JsonValue] | None = None
+    ) -> AsyncGenerator[Run]:
+        """Send a request and follow it: `async for` gives each event as it is recorded, and text as it arrives.
+
+        Raises:
+            TextRefused: The text or the key cannot be taken in.
+        """
+        run = Run(self.address, self._request(text, "ask", key, params), self.system)
+        async with anyio.create_task_group() as tasks:
+            with run.listening():
+                tasks.start_soon(run.ask)
+                tasks.start_soon(run.follow)
+                yield run
+            tasks.cancel_scope.cancel()
+
+    async def cancel(self, trace: str) -> None:
+        """End the request `trace` here, or see that it never begins; return when that is recorded."""
+        await self.system.deliver(self.address, Cancel(f"{checked_key(trace)}/{self.name}", USER))
+
+    def _request(self, text: str, kind: str, key: str | None, params: Mapping[str, JsonValue] | None) -> Receive:
+        said = Text(checked_message(text))
+        name = self.system.outside.key() if key is None else checked_key(key)
+        parts = (Part(speaker=USER, text=said),)
+        wanted = "tell" if kind == "tell" else "ask"
+        return Receive(f"{name}/{self.name}", USER, wanted, parts, params=dict(params or {}))
+
+
+class Run:
+    """A request under way, as events and text.
+
+    Iterating ends with the event that answers it, and raises what `Ref.ask` would raise.
+    """
+
+    def __init__(self, stream: str, request: Receive, system: System) -> None:
+        self._stream, self._request, self._system = stream, request, system
+        self._send, self._receive = anyio.create_memory_object_stream[RecordedEvent | TextDelta](WAITING)
+        self._after = system.store.position
+        self._ended = anyio.Event()
+        self._answer: Answer | None = None
+        self._failure: CallboardError | None = None
+
+    @property
+    def trace(self) -> str:
+        """The id of the request."""
+        return self._request.id.split("/", 1)[0]
+
+    async def answer(self) -> Answer:
+        """Wait for the answer.
+
+        Raises:
+            RequestFailed, KeyReused, DeliveryFailed: As for `Ref.ask`.
+        """
+        await self._ended.wait()
+        if self._failure is not None:
+            raise self._failure
+        assert self._answer is not None
+        return self._answer
+
+    async def __aiter__(self) -> AsyncIterator[RecordedEvent | TextDelta]:
+        started, early = set[tuple[str, int]](), list[TextDelta]()
+        async for item in self._receive:
+            if isinstance(item, TextDelta):
+                if (item.call, item.attempt) in started:
+                    yield item
+                else:
+                    early.append(item)
+                continue
+            yield item
+            if isinstance(item.data, ModelCallStarted):
+                call = (item.data.id, item.data.attempt)
+                started.add(call)
+                for delta in early:
+                    if (delta.call, delta.attempt) == call:
+                        yield delta
+                early = [delta for delta in early if (delta.call, delta.attempt) != call]
+        await self.answer()
+
+    @contextmanager
+    def listening(self) -> Generator[None]:
+        """Take in pieces of text meanwhile."""
+        self._system.deltas.listen(self.trace, self._hear)
+        try:
+            yield
+        finally:
+            self._system.deltas.ignore(self.trace, self._hear)
+            self._receive.close()
+
+    def _hear(self, delta: TextDelta) -> None:
+        try:
+            self._send.send_nowait(delta)
+        except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass
+
+    async def ask(self) -> None:
+        """Send the request and keep what comes of it."""
+        try:
+            self._answer = await self._system.ask(self._stream, self._request)
+        except CallboardError as error:
+            self._failure = error
+        self._ended.set()
+        reply = await self._system.store.find(self._stream, f"re:{self._request.id}")
+        if reply is None or reply.position <= self._after:
+            self._send.close()
+
+    async def follow(self) -> None:
+        """Pass on the events of the request, up to its answer."""
+        async for event in self._system.store.subscribe(after=self._after):
+            if event.data.correlation_id != self.trace:
+                continue
+            try:
+                await self._send.send(event)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return
+            if isinstance(event.data, Reply) and event.data.id == self._request.id:
+                self._send.close()
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """The address of a block."""
+
+    address: str
+    system: System
+
+    async def value(self) -> str:
+        """Return what it holds now."""
+        state: BlockState = await self.system.look(self.address)
+        return state.value
+
+    async def history(self) -> BlockHistory:
+        """Return every version and every refused edit, oldest first."""
+        return await replay(self.system.store, block_history, stream=self.address)
+
+    async def append(self, text: str, *, key: str | None = None) -> str:
+        """Add `text` as new lines at the end; return what the block answers.
+
+        Raises:
+            RequestFailed: The edit was refused; says why.
+        """
+        return await self._edit("memory_append", {"text": text}, key)
+
+    async def replace(self, old: str, new: str, *, key: str | None = None) -> str:
+        """Put `new` where `old` stands, exactly once; else as `append`."""
+        return await self._edit("memory_replace", {"old": old, "new": new}, key)
+
+    async def insert(self, line: int, text: str, *, key: str | None = None) -> str:
+        """Insert `text` after `line`, 0 for the top and -1 for the end; else as `append`."""
+        return await self._edit("memory_insert", {"line": line, "text": text}, key)
+
+    async def rewrite(self, text: str, *, key: str | None = None) -> str:
+        """Replace all of it; refused where somebody changed it while this was on its way; else as `append`."""
+        return await self._edit("memory_rewrite", {"text": text}, key)
+
+    async def _edit(self, verb: str, fields: dict[str, JsonValue], key: str | None) -> str:
+        state: BlockState = await self.system.look(self.address)
+        assert state.spec is not None
+        arguments = to_json({"label": state.spec.label, **fields}).decode()
+        name = self.system.outside.key() if key is None else checked_key(key)
+        id = f"{name}/{state.spec.name}"
+        edit = Receive(id, USER, "edit", edit=verb, arguments=Text(arguments), seen=state.version)
+        return await self.system.request(self.address, edit)

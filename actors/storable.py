@@ -1,0 +1,58 @@
+"""Texts from models and tools made such that the log can hold them: an outcome is never rejected."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic_core import from_json, to_json
+
+from callboard.events.codec import MAX_TEXT
+
+MARK = "\ufffd"
+"""Stands for a character that cannot be stored."""
+
+
+def storable(text: str) -> tuple[str, int]:
+    """Return `text` with NUL and lone surrogates replaced, cut to what an event holds; and how many were. Pure."""
+    if text.isascii() and "\0" not in text and len(text) <= MAX_TEXT:
+        return text, 0
+    clean = "".join(MARK if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in text)
+    replaced = sum(new != old for new, old in zip(clean, text, strict=True))
+    data = clean.encode()
+    if len(data) > MAX_TEXT:
+        cut = f"\n[cut: {len(data):,} bytes in all]"
+        clean = data[: MAX_TEXT - len(cut)].decode(errors="ignore") + cut
+    return clean, replaced
+
+
+def storable_arguments(arguments: str) -> tuple[str, int]:
+    """Return a tool's JSON arguments made storable, also in what is escaped there; and how many characters were
+    replaced. What is not JSON stays as it was written. Pure."""
+    text, replaced = storable(arguments)
+    if "\\u" not in text:
+        return text, replaced
+    try:
+        if "\\u0000" not in text and from_json(text) is not None:
+            return text, replaced
+    except ValueError:
+        pass
+    try:
+        value, n = _clean(json.loads(text))
+    except (ValueError, RecursionError):
+        return text, replaced
+    return to_json(value).decode(), replaced + n
+
+
+def _clean(value: object) -> tuple[object, int]:
+    match value:
+        case str():
+            return storable(value)
+        case list():
+            pairs = [_clean(item) for item in value]  # type: ignore[reportUnknownVariableType]
+            return [item for item, _ in pairs], sum(n for _, n in pairs)
+        case dict():
+            fields = [(storable(str(k)), _clean(v)) for k, v in value.items()]  # type: ignore[reportUnknown]
+            total = sum(key[1] + item[1] for key, item in fields)
+            return {key[0]: item[0] for key, item in fields}, total
+        case _:
+            return value, 0

@@ -1,0 +1,359 @@
+"""The system: who lives here, how mail finds them, and the door for requests from outside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from os import PathLike
+from typing import Any, cast
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
+
+from callboard.events import (
+    ActorParked,
+    CallboardError,
+    EventStore,
+    NoSuchActor,
+    RequestFailed,
+    SpecError,
+    Undelivered,
+)
+from callboard.events.catalog import (
+    AgentChanged,
+    AgentStarted,
+    BlockChanged,
+    BlockStarted,
+    GroupChanged,
+    GroupStarted,
+)
+from callboard.projections import Pending, pending, replay
+from callboard.projections.answer import Answer, answer_of
+
+from .actor import Actor
+from .agent_actor import AgentActor
+from .block import BlockActor
+from .code import Code, address_of
+from .commands import Delivery, Receive, Start, TakeAnswer
+from .group import GroupActor
+from .mailbox import WAIT
+from .model import Model
+from .outside import Outside
+from .ref import USER, BlockRef, Ref
+from .specs import Agent, Block, Group
+from .streaming import Deltas
+
+log = structlog.get_logger()
+
+KINDS: dict[str, type[Actor[Any]]] = {"agent": AgentActor, "group": GroupActor, "block": BlockActor}
+"""Which actor works on a stream, by the first word of its name."""
+
+GRACE = 30.0
+"""Seconds that leaving a system waits for work that can go on."""
+
+
+class _Waiter:
+    def __init__(self, to: str, request: Receive) -> None:
+        self.to, self.request = to, request
+        self.answered = anyio.Event()
+        self.answer: TakeAnswer | None = None
+
+
+class System:
+    """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
+
+    def __init__(self, store: EventStore, model: Model, tasks: TaskGroup, outside: Outside) -> None:
+        self.store, self.model, self.outside = store, model, outside
+        self.code, self.deltas = Code(), Deltas()
+        self._tasks = tasks
+        self._actors: dict[str, Actor[Any]] = {}
+        self._waiters: dict[str, list[_Waiter]] = {}
+        self._started = set[str]()
+        self._busy = 0
+        self._quiet = anyio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        log: str | PathLike[str] | EventStore,
+        *,
+        model: Model,
+        outside: Outside | None = None,
+        grace: float = GRACE,
+    ) -> AsyncGenerator[System]:
+        """Open a log, a file or a store, and take up all that is open in it, from recorded specs alone.
+
+        Leaving waits, at most `grace` seconds, for what can go on without the outside; leaving by an
+        exception waits for nothing. What is cut off goes on when the log is opened again.
+
+        Raises:
+            LogError: The log cannot be opened.
+        """
+        async with AsyncExitStack() as stack:
+            store = await _opened(log, stack)
+            try:
+                async with anyio.create_task_group() as tasks:
+                    system = cls(store, model, tasks, outside or Outside())
+                    await system._take_up()
+                    yield system
+                    with anyio.move_on_after(grace):
+                        await system.quiet()
+                    tasks.cancel_scope.cancel()
+            except BaseExceptionGroup as group:
+                raise _first(group) from None
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await _close(model)
+
+    async def _take_up(self) -> None:
+        for stream in (await self.pending()).streams():
+            self.actor(stream).wake()
+
+    async def pending(self) -> Pending:
+        """Return all that was begun and has not ended."""
+        return await replay(self.store, pending)
+
+    def parked(self) -> dict[str, str]:
+        """Return why each actor that waits for `start` does so, by its stream."""
+        return {stream: actor.parked for stream, actor in self._actors.items() if actor.parked}
+
+    # -- tasks ----------------------------------------------------------------------------------
+
+    def spawn(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Run a task of this system; leaving waits for it."""
+        self._busy += 1
+        self._tasks.start_soon(self._run, work, *args)
+
+    async def _run(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
+        try:
+            await work(*args)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._quiet.set()
+                self._quiet = anyio.Event()
+
+    async def quiet(self) -> None:
+        """Wait until nothing goes on by itself."""
+        while self._busy:
+            await self._quiet.wait()
+
+    # -- who lives here -------------------------------------------------------------------------
+
+    def actor(self, stream: str) -> Actor[Any]:
+        """Return the actor at `stream`, as an object; it reads its stream when mail comes."""
+        if stream not in self._actors:
+            self._actors[stream] = KINDS[stream.split("-", 1)[0]](stream, self)
+        return self._actors[stream]
+
+    async def look(self, stream: str) -> Any:
+        """Return the state of the actor at `stream`, as the log holds it."""
+        while True:
+            try:
+                return await self.actor(stream).current()
+            except Undelivered:  # it stopped; the next of its name reads the same stream
+                await checkpoint()
+
+    def restart(self, stream: str) -> None:
+        """Let go of the actor at `stream` and begin again from its log, as supervision does."""
+        if actor := self._actors.pop(stream, None):
+            actor.stop()
+        self.actor(stream).wake()
+        for other in list(self._actors.values()):
+            other.send_again(stream)
+        for waiters in self._waiters.values():
+            if waiters[0].to == stream and waiters[0].answer is None:
+                self.spawn(self.deliver, stream, waiters[0].request)
+
+    async def start(self, spec: Agent | Group | Block) -> Ref:
+        """Start an agent, a block, or a group with all that it needs; return its address.
+
+        Twice is once: a spec is compared with that of the last start, and a change of it is recorded and
+        holds from the next model call or choice. A block's first value is never compared.
+
+        Raises:
+            SpecError: The name belongs to something else, or a group would change its kind of pattern.
+        """
+        await self._check(spec)
+        await self._start_parts(spec)
+        match spec:
+            case Agent():
+                for tool in spec.all_tools:
+                    self.code.register(address_of(tool.function), tool)
+                data = spec.spec()
+                start = Start(spec.name, USER, AgentStarted(spec=data), AgentChanged(spec=data))
+            case Group():
+                self.code.register(address_of(type(spec.pattern)), type(spec.pattern))
+                group = spec.spec()
+                start = Start(spec.name, USER, GroupStarted(spec=group), GroupChanged(spec=group))
+            case Block():
+                return await self._start_block(spec, "")
+        await self.deliver(spec.stream, start)
+        return Ref(spec.stream, self)
+
+    async def _start_parts(self, spec: Agent | Group | Block) -> None:
+        if isinstance(spec, Agent):
+            for block in spec.all_blocks:
+                await self._start_block(block, spec.name)
+        elif isinstance(spec, Group):
+            for member in spec.all_members:
+                await self.start(member)
+
+    async def _start_block(self, block: Block, agent: str) -> Ref:
+        stream, data = f"block-{block.name_for(agent)}", block.spec(agent)
+        known = (await self.look(stream)).spec
+        if known is not None:
+            data = data.model_copy(update={"value": known.value})
+        await self.deliver(stream, Start(data.name, USER, BlockStarted(spec=data), BlockChanged(spec=data)))
+        return Ref(stream, self)
+
+    async def _check(self, spec: Agent | Group | Block) -> None:
+        if isinstance(spec, Block):
+            return
+        other = f"agent-{spec.name}" if isinstance(spec, Group) else f"group-{spec.name}"
+        if await self._exists(other):
+            raise SpecError(f"{spec.name!r} is the name of {other.replace('-', ' ', 1)!r} in this log; take another")
+        if isinstance(spec, Group):
+            known = (await self.look(spec.stream)).spec
+            kind = address_of(type(spec.pattern))
+            if known is not None and known.pattern.code != kind:
+                raise SpecError(
+                    f"group {spec.name!r} was started with the pattern {known.pattern.code}, which cannot become "
+                    f"{kind}; give the group another name"
+                )
+
+    async def _exists(self, stream: str) -> bool:
+        if stream not in self._started:
+            async for _ in self.store.read_stream(stream, until=1):
+                self._started.add(stream)
+        return stream in self._started
+
+    def __getitem__(self, name: str) -> Ref:
+        """Return the address of the agent or group called `name`, if it was started or met here.
+
+        Raises:
+            NoSuchActor: Nobody of that name is known.
+        """
+        for stream in (f"agent-{name}", f"group-{name}"):
+            if stream in self._started:
+                return Ref(stream, self)
+        known = sorted(stream.split("-", 1)[1] for stream in self._started if not stream.startswith("block-"))
+        raise NoSuchActor(name, ", ".join(known))
+
+    def block(self, name: str) -> BlockRef:
+        """Return the address of the block called `name`: its label, or `<agent>.<label>` of one that is owned."""
+        return BlockRef(f"block-{name}", self)
+
+    # -- mail -----------------------------------------------------------------------------------
+
+    async def deliver(self, to: str, delivery: Delivery, *, wait: float = WAIT) -> None:
+        """Hand `delivery` over; return when it is in the stream of `to`.
+
+        Raises:
+            NoSuchActor: Nothing of that address was ever started.
+            ActorParked: Its code was not found within `wait` seconds.
+            MailboxFull: It had no room.
+            KeyReused: A message of this id came before, with other content.
+        """
+        if not isinstance(delivery, Start) and not await self._exists(to):
+            raise NoSuchActor(to.split("-", 1)[-1])
+        while True:
+            actor = self.actor(to)
+            try:
+                if not isinstance(delivery, Start):
+                    await _unparked(actor, wait)
+                await actor.deliver(delivery)
+            except Undelivered:  # it stopped; the next of its name reads the same stream
+                await checkpoint()
+            else:
+                self._started.add(to)
+                return
+
+    def answer(self, to: str, answer: TakeAnswer) -> None:
+        """Hand an answer over. If it is lost, its asker asks again and gets it from the log."""
+        if to != USER:
+            self.actor(to).put(answer)
+            return
+        for waiter in self._waiters.get(answer.id, ()):
+            waiter.answer = answer
+            waiter.answered.set()
+
+    async def request(self, to: str, request: Receive) -> str:
+        """Send a request from outside; return the words of its answer.
+
+        Raises:
+            RequestFailed: It has none; says why.
+        """
+        waiter = _Waiter(to, request)
+        self._waiters.setdefault(request.id, []).append(waiter)
+        try:
+            await self.deliver(to, request, wait=0)
+            await waiter.answered.wait()
+        finally:
+            self._waiters[request.id].remove(waiter)
+            if not self._waiters[request.id]:
+                del self._waiters[request.id]
+        assert waiter.answer is not None
+        if not waiter.answer.ok:
+            raise RequestFailed(waiter.answer.text)
+        return waiter.answer.text
+
+    async def ask(self, to: str, request: Receive) -> Answer:
+        """Send a request from outside; return its whole answer, made from the log.
+
+        Raises:
+            RequestFailed: It has none; its `.answer` has turns, usage and trace.
+        """
+        failure = None
+        try:
+            await self.request(to, request)
+        except RequestFailed as error:
+            failure = error
+        trace = request.id.split("/", 1)[0]
+        events = [event async for event in self.store.read_all(correlation_id=trace)]
+        answer = answer_of(events, request.id)
+        if failure is not None:
+            raise RequestFailed(failure.text, answer)
+        assert answer is not None
+        return answer
+
+
+async def _opened(log: str | PathLike[str] | EventStore, stack: AsyncExitStack) -> EventStore:
+    if not isinstance(log, str | PathLike):
+        return log
+    from callboard.events import SQLiteStore  # loads aiosqlite
+
+    return await stack.enter_async_context(SQLiteStore.open(log))
+
+
+async def _unparked(actor: Actor[Any], wait: float) -> None:
+    await actor.current()
+    if actor.parked:
+        with anyio.move_on_after(wait):
+            await actor.unparked.wait()
+    if actor.parked:
+        raise ActorParked(actor.stream.split("-", 1)[1], actor.parked)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error that a group of tasks ended with; the group where they are several of other kinds."""
+    found = list(_leaves(group))
+    ours = [error for error in found if isinstance(error, CallboardError)]
+    return found[0] if len(found) == 1 else ours[0] if ours else group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(cast("BaseExceptionGroup[BaseException]", error))
+        else:
+            yield error
+
+
+async def _close(model: Model) -> None:
+    close = getattr(model, "aclose", None)
+    if close is not None:
+        await close()

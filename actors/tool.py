@@ -1,0 +1,189 @@
+"""Tools: typed Python functions that an agent may call, each with what it does outside declared."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, get_type_hints, overload
+
+import anyio
+from anyio import to_thread
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import to_json
+
+from callboard.events import SpecError
+from callboard.events.specs import ToolSpec
+
+from .code import address_of
+from .memory import EDITS, faults, schema_of
+
+Reconcile = Callable[[str], Awaitable[str] | str]
+"""Given the key of a call in doubt, looks whether it was done and returns what to tell the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool may know of its own call; a parameter of this type is hidden from the model.
+
+    Attributes:
+        key: Names this very call to the outside, the same at every attempt.
+        agent: Name of the agent that calls.
+        trace: The request from outside that this came of.
+    """
+
+    key: str
+    agent: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function with what it does outside.
+
+    Attributes:
+        effect: `read` runs again after a crash; `idempotent` too, with the same key; `once` never by itself.
+        timeout: Seconds until a call counts as failed.
+    """
+
+    function: Callable[..., Any]
+    effect: Literal["read", "idempotent", "once"] = "once"
+    timeout: float = 60.0
+    reconcile: Reconcile | None = None
+
+    @property
+    def name(self) -> str:
+        """What the model calls it."""
+        return self.function.__name__
+
+    def spec(self) -> ToolSpec:
+        """Return this as data.
+
+        Raises:
+            SpecError: The function has no name, or a parameter that no model can fill.
+        """
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name):
+            raise SpecError(f"the tool {self.name!r} needs a plain name; define it with def")
+        if self.name in EDITS:
+            raise SpecError(f"the tool name {self.name!r} is one of callboard's own; take another")
+        return ToolSpec(
+            name=self.name,
+            description=inspect.getdoc(self.function) or "",
+            parameters=schema_of(self.arguments()),
+            effect=self.effect,
+            code=address_of(self.function),
+            timeout=self.timeout,
+            reconcile=address_of(self.reconcile) if self.reconcile else "",
+        )
+
+    def arguments(self) -> type[BaseModel]:
+        """Return the arguments as a model: types from the signature, descriptions from the docstring."""
+        try:
+            hints = get_type_hints(self.function, include_extras=True)
+            described = _descriptions(inspect.getdoc(self.function) or "")
+            fields = {
+                name: _field(self.name, parameter, hints.get(name, str), described.get(name))
+                for name, parameter in inspect.signature(self.function).parameters.items()
+                if hints.get(name) is not ToolContext
+            }
+            config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+            return create_model(self.name, __config__=config, **fields)  # type: ignore[call-overload]
+        except (PydanticSchemaGenerationError, PydanticUserError, NameError, TypeError, ValueError) as error:
+            raise SpecError(f"the tool {self.name!r} cannot be described to a model: {error}") from None
+
+    async def call(self, arguments: str, context: ToolContext) -> str:
+        """Run the function on JSON `arguments`; return its result as text.
+
+        Raises:
+            ToolFailed: The arguments do not fit, or it took longer than `timeout`.
+        """
+        values = self._values(arguments)
+        hints = get_type_hints(self.function)
+        values |= {name: context for name, hint in hints.items() if hint is ToolContext and name != "return"}
+        try:
+            with anyio.fail_after(self.timeout):
+                return as_result(await run(self.function, **values))
+        except TimeoutError:
+            raise ToolFailed(
+                f"no result after {self.timeout:g} seconds; it may still go on outside"
+            ) from None
+
+    def _values(self, arguments: str) -> dict[str, Any]:
+        model = self.arguments()
+        try:
+            filled = model.model_validate_json(arguments or "{}")
+        except ValidationError as error:
+            raise ToolFailed(faults(error)) from None
+        return {name: getattr(filled, name) for name in model.model_fields}
+
+
+class ToolFailed(Exception):
+    """What a model is told of a call that gave no result. Never leaves the actor."""
+
+
+async def run(function: Callable[..., Any], *args: object, **values: object) -> object:
+    """Call `function`: on the loop where it is async, else in a worker thread that a time-out leaves behind."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args, **values)
+    result = await to_thread.run_sync(partial(function, *args, **values), abandon_on_cancel=True)
+    return await result if inspect.isawaitable(result) else result
+
+
+def as_result(value: object) -> str:
+    """Return what a tool returned as text: strings as they are, nothing as `done`, all else as JSON."""
+    if value is None:
+        return "done"
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+def as_tool(what: Tool | Callable[..., Any]) -> Tool:
+    """Return `what` as a tool; a plain function is one whose calls must not happen twice."""
+    return what if isinstance(what, Tool) else Tool(what)
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> Tool: ...
+@overload
+def tool(
+    *,
+    effect: Literal["read", "idempotent", "once"] = "once",
+    timeout: float = 60.0,
+    reconcile: Reconcile | None = None,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
+    """Declare what a tool does outside. Without this, a function is a `once` tool.
+
+    Args:
+        effect: `read`, `idempotent` or `once`; see `Tool`.
+        timeout: Seconds until a call counts as failed; 60 by default.
+        reconcile: Says by a call's key what came of it, if the process stopped while it ran.
+    """
+    if function is not None:
+        return Tool(function)
+    return partial(_declared, declared)
+
+
+def _declared(declared: dict[str, Any], function: Callable[..., Any]) -> Tool:
+    return replace(Tool(function), **declared)
+
+
+def _field(tool_name: str, parameter: inspect.Parameter, hint: Any, description: str | None) -> Any:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+        raise SpecError(
+            f"the tool {tool_name!r} takes {parameter}; only plain named parameters can be filled"
+        )
+    default = ... if parameter.default is parameter.empty else parameter.default
+    return (hint, Field(default, description=description) if description else default)
+
+
+def _descriptions(doc: str) -> dict[str, str]:
+    """Return what the `Args:` section of a docstring says of each parameter."""
+    _, found, section = doc.partition("Args:\n")
+    if not found:
+        return {}
+    section = re.split(r"\n\S", section)[0]
+    matches = re.finditer(r"^ {2,8}(\w+)(?: \([^)]*\))?: (.*(?:\n {9,}.*)*)", section, re.MULTILINE)
+    return {match[1]: re.sub(r"\s+", " ", match[2]) for match in matches}

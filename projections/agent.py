@@ -1,0 +1,239 @@
+"""The state of an agent: its history, its open calls, and what the last reply still wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from callboard.events import Event, Text
+from callboard.events.catalog import (
+    AgentChanged,
+    AgentStarted,
+    MessageSent,
+    ModelAttemptFailed,
+    ModelCallFailed,
+    ModelCallFinished,
+    ModelCallRequested,
+    ModelCallStarted,
+    SendAccepted,
+    SendAnswered,
+    SendFailed,
+    ToolCallFailed,
+    ToolCallFinished,
+    ToolCallInDoubt,
+    ToolCallRequested,
+    ToolCallResolved,
+    ToolCallStarted,
+    ToolUse,
+    TurnResumed,
+    TurnStarted,
+)
+from callboard.events.specs import AgentSpec
+
+from . import desk as desks
+from .desk import Desk
+from .growing import Growing
+from .projection import Projection
+from .prompt import Heard, Line, Replied, Result, digest, messages_of
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """The open model call.
+
+    Attributes:
+        phase: `wanted`; `running`; `stopped` (it ran when the process ended); or `waiting` until `due`.
+        attempt: Attempts begun.
+        failure: Why the last attempt failed; empty where none did.
+    """
+
+    id: str
+    phase: str = "wanted"
+    attempt: int = 0
+    due: datetime | None = None
+    failure: Text = Text()
+    retry: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """An open tool call.
+
+    Attributes:
+        name: What the history calls this use.
+        phase: `wanted`, `running`, `stopped` (it ran when the process ended), `in doubt`, `sent`,
+            or `answered` (what was sent came back, as `text`).
+    """
+
+    wanted: ToolCallRequested
+    name: str
+    phase: str = "wanted"
+    attempt: int = 0
+    text: Text = Text()
+    ok: bool = True
+
+    @property
+    def id(self) -> str:
+        return self.wanted.id
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Blocks that others changed in this turn, as {label: version}, told before line `at`."""
+
+    at: int
+    blocks: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """State of one agent.
+
+    Attributes:
+        lines: All it heard, said and got back, oldest first.
+        digest: Hash of `lines` as a model reads them.
+        step: Model calls wanted in this turn.
+        model: The open model call.
+        tools: The open tool calls by id, in the order that the model named them.
+        uses: What the last reply of this turn wants; None before a reply, and once it is asked for.
+        named: Tool uses so far, which names them.
+        said: The last text of this turn.
+        empty: Empty replies in a row.
+        failed: Why the turn has no answer.
+        compiled: The blocks that stand in this turn's system message, as {label: version}; None before its first call.
+        seen: The blocks as the last call was shown them, as {label: version}.
+        notes: What was told of blocks since then.
+    """
+
+    spec: AgentSpec | None = None
+    desk: Desk = Desk()
+    lines: Growing[Line] = field(default_factory=Growing[Line])
+    digest: bytes = b""
+    step: int = 0
+    model: ModelCall | None = None
+    tools: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
+    uses: tuple[ToolUse, ...] | None = None
+    named: int = 0
+    said: Text = Text()
+    empty: int = 0
+    failed: Text | None = None
+    compiled: dict[str, int] | None = None
+    seen: dict[str, int] = field(default_factory=dict[str, int])
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        """Whether an effect runs outside."""
+        phases = [call.phase for call in self.tools.values()]
+        return "running" in phases or (self.model is not None and self.model.phase == "running")
+
+
+def evolve(state: AgentState, event: Event) -> AgentState:
+    """Return `state` after `event`. Pure."""
+    state = replace(state, desk=desks.evolve(state.desk, event))
+    match event:
+        case AgentStarted(spec=spec) | AgentChanged(spec=spec):
+            return replace(state, spec=spec)
+        case TurnStarted():
+            return _hear(state)
+        case TurnResumed():
+            tools = {id: _stopped_tool(call) for id, call in state.tools.items()}
+            model = state.model
+            if model and model.phase == "running":
+                model = replace(model, phase="stopped")
+            return replace(state, tools=tools, model=model)
+        case _:
+            return _of_tool(_of_model(state, event), event)
+
+
+def _hear(state: AgentState) -> AgentState:
+    turn = state.desk.turn
+    assert turn is not None
+    group = turn.sender.removeprefix("group-") if turn.sender.startswith("group-") else ""
+    state = replace(state, step=0, uses=None, failed=None, said=Text(), empty=0, compiled=None, notes=())
+    return _with_line(state, Heard(turn.id, turn.kind, turn.parts, group))
+
+
+def _of_model(state: AgentState, event: Event) -> AgentState:
+    match event:
+        case ModelCallRequested(id=id):
+            return replace(state, model=ModelCall(id), step=state.step + 1, uses=None)
+        case ModelCallStarted(id=id, attempt=attempt):
+            failure = state.model.failure if state.model else Text()
+            return _shown(replace(state, model=ModelCall(id, "running", attempt, failure=failure)), event)
+        case ModelAttemptFailed(id=id, attempt=attempt, text=text, retry_at=due):
+            failed = ModelCall(id, "waiting", attempt, due, failure=text, retry=due is not None)
+            return replace(state, model=failed)
+        case ModelCallFinished(text=text, uses=uses):
+            return _reply(replace(state, model=None), text, uses)
+        case ModelCallFailed(text=text):
+            return replace(state, model=None, failed=text)
+        case _:
+            return state
+
+
+def _shown(state: AgentState, started: ModelCallStarted) -> AgentState:
+    compiled, notes = state.compiled, state.notes
+    news = {label: started.blocks[label] for label in started.news}
+    if compiled is None:
+        compiled = started.blocks
+    else:
+        fresh = {label: version for label, version in started.blocks.items() if label not in compiled}
+        compiled = {**compiled, **fresh}
+        notes = (*notes, Note(len(state.lines), news)) if news else notes
+    return replace(state, compiled=compiled, notes=notes, seen=started.blocks)
+
+
+def _reply(state: AgentState, text: Text, uses: tuple[ToolUse, ...]) -> AgentState:
+    if not text and not uses:
+        return replace(state, uses=(), empty=state.empty + 1)
+    assert state.desk.turn is not None
+    named = tuple((f"call_{n}", use.name, use.arguments) for n, use in enumerate(uses, start=state.named + 1))
+    state = _with_line(state, Replied(state.desk.turn.id, text, named))
+    return replace(state, uses=uses, said=text or state.said, empty=0)
+
+
+def _of_tool(state: AgentState, event: Event) -> AgentState:
+    match event:
+        case ToolCallRequested():
+            named = state.named + 1
+            call = ToolCall(event, f"call_{named}")
+            return _with_tool(replace(state, uses=None, named=named), call)
+        case ToolCallStarted(id=id, attempt=attempt):
+            return _with_tool(state, replace(state.tools[id], phase="running", attempt=attempt))
+        case ToolCallInDoubt(id=id):
+            return _with_tool(state, replace(state.tools[id], phase="in doubt"))
+        case MessageSent(id=id) if id in state.tools:
+            return _with_tool(state, replace(state.tools[id], phase="sent"))
+        case SendAccepted(id=id) if id in state.tools:
+            return _with_tool(state, replace(state.tools[id], phase="answered", text=Text("sent")))
+        case SendAnswered(id=id, text=text) | SendFailed(id=id, text=text) if id in state.tools:
+            ok = isinstance(event, SendAnswered)
+            return _with_tool(state, replace(state.tools[id], phase="answered", text=text, ok=ok))
+        case ToolCallFinished(id=id, text=text) | ToolCallFailed(id=id, text=text) | ToolCallResolved(id=id, text=text):
+            return _without_tool(state, id, text)
+        case _:
+            return state
+
+
+def _stopped_tool(call: ToolCall) -> ToolCall:
+    return replace(call, phase="stopped") if call.phase == "running" else call
+
+
+def _with_tool(state: AgentState, call: ToolCall) -> AgentState:
+    return replace(state, tools={**state.tools, call.id: call})
+
+
+def _without_tool(state: AgentState, id: str, text: Text) -> AgentState:
+    call = state.tools[id]
+    tools = {other: open for other, open in state.tools.items() if other != id}
+    turn = state.desk.turn
+    assert turn is not None
+    return _with_line(replace(state, tools=tools), Result(turn.id, call.name, text))
+
+
+def _with_line(state: AgentState, line: Line) -> AgentState:
+    return replace(state, lines=state.lines.plus(line), digest=digest(state.digest, *messages_of(line)))
+
+
+agent_state: Projection[AgentState] = Projection("agent", AgentState, lambda state, event: evolve(state, event.data))

@@ -1,0 +1,111 @@
+"""What came of one request from outside, made from its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from callboard.events import RecordedEvent
+from callboard.events.catalog import (
+    MessageReceived,
+    MessageSent,
+    ModelCallFinished,
+    Reply,
+    SendAnswered,
+    SendFailed,
+    TurnFinished,
+    Usage,
+)
+
+from .group import name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One member's word; `error` says why there is no text."""
+
+    speaker: str
+    text: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a request.
+
+    Attributes:
+        stop_reason: Why it ended there: `end`, `max_turns`, `max_steps`, `empty`; `failed` or `cancelled`.
+        turns: Who spoke, in order; one turn where an agent was asked.
+        usage: Tokens of every model call that the request led to.
+        trace: The request's id, for `callboard trace`.
+        data: What the pattern gave besides the text.
+    """
+
+    text: str
+    stop_reason: str
+    turns: tuple[Turn, ...]
+    usage: Usage
+    trace: str
+    data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
+def answer_of(events: Sequence[RecordedEvent], id: str) -> Answer | None:
+    """Return the answer to the message `id`, given all events of its request; None while there is none. Pure."""
+    reply = next((e for e in events if isinstance(e.data, Reply) and e.data.id == id), None)
+    if reply is None:
+        return None
+    data = reply.data
+    assert isinstance(data, Reply)
+    words = str(data.words)
+    reason = data.stop_reason if isinstance(data, TurnFinished) else _failed(reply)
+    turns = _turns(events, reply.stream, id)
+    own = Turn(name_of(reply.stream), words if data.ok else "", "" if data.ok else words)
+    return Answer(words if data.ok else "", reason, turns or (own,), usage_of(events), id.split("/", 1)[0])
+
+
+def _failed(reply: RecordedEvent) -> str:
+    return "cancelled" if reply.type in ("TurnCancelled", "MessageRefused") else "failed"
+
+
+def _turns(events: Sequence[RecordedEvent], stream: str, id: str) -> tuple[Turn, ...]:
+    sent: dict[str, str] = {}
+    turns: list[Turn] = []
+    for event in events:
+        if event.stream != stream:
+            continue
+        match event.data:
+            case MessageSent(id=turn, kind="turn", recipient=recipient) if turn.startswith(f"{id}/"):
+                sent[turn] = name_of(recipient)
+            case SendAnswered(id=turn, text=text) if turn in sent:
+                turns.append(Turn(sent[turn], str(text)))
+            case SendFailed(id=turn, text=text) if turn in sent:
+                turns.append(Turn(sent[turn], "", str(text)))
+            case _:
+                pass
+    return tuple(turns)
+
+
+def usage_of(events: Sequence[RecordedEvent]) -> Usage:
+    """Return the tokens of all model calls in `events`. Pure."""
+    found = [e.data.usage for e in events if isinstance(e.data, ModelCallFinished) and e.data.usage]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in found),
+        output_tokens=sum(usage.output_tokens for usage in found),
+        cached_tokens=sum(usage.cached_tokens for usage in found),
+    )
+
+
+def open_request(events: Sequence[RecordedEvent], stream: str, text: str) -> str | None:
+    """Return the id of the oldest request from outside to `stream` that says `text` and has no answer. Pure."""
+    waiting: dict[str, str] = {}
+    for event in events:
+        match event.data:
+            case MessageReceived(id=id, sender="user", parts=parts) if event.stream == stream:
+                waiting[id] = "".join(part.text for part in parts)
+            case Reply(id=id):
+                waiting.pop(id, None)
+            case _:
+                pass
+    return next((id for id, said in waiting.items() if said == text), None)

@@ -1,0 +1,74 @@
+"""What lies on any actor's desk: the turn it works on, the backlog, and the sends it has open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from callboard.events import Event
+from callboard.events.catalog import (
+    MessageReceived,
+    MessageSent,
+    SendAccepted,
+    SendAnswered,
+    SendCancelling,
+    SendFailed,
+    TurnCancelled,
+    TurnCancelling,
+    TurnFailed,
+    TurnFinished,
+    TurnResumed,
+    TurnStarted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The mailbox as a fold. At most one turn is open; the rest is backlog.
+
+    Attributes:
+        attempt: How often the open turn was taken up; 1 when no stop cut it short.
+        cancelling: The turns and sends of these that are no longer wanted.
+        sends: Open sends by id, in the order of opening.
+    """
+
+    turn: MessageReceived | None = None
+    attempt: int = 1
+    backlog: tuple[MessageReceived, ...] = ()
+    cancelling: frozenset[str] = frozenset()
+    sends: dict[str, MessageSent] = field(default_factory=dict[str, MessageSent])
+
+    def holds(self, id: str) -> bool:
+        """Return whether the message `id` is here and not answered yet."""
+        waits = self.turn is not None and self.turn.id == id
+        return waits or any(message.id == id for message in self.backlog)
+
+
+def evolve(desk: Desk, event: Event) -> Desk:
+    """Return `desk` after `event`. Pure."""
+    match event:
+        case MessageReceived():
+            return replace(desk, backlog=(*desk.backlog, event))
+        case TurnStarted():
+            turn, *rest = desk.backlog
+            return replace(desk, turn=turn, attempt=1, backlog=tuple(rest))
+        case TurnResumed(attempt=attempt):
+            return replace(desk, attempt=attempt)
+        case TurnCancelling(id=id) | SendCancelling(id=id):
+            return replace(desk, cancelling=desk.cancelling | {id})
+        case TurnFinished(id=id) | TurnFailed(id=id) | TurnCancelled(id=id):
+            return _without_turn(desk, id)
+        case MessageSent():
+            return replace(desk, sends={**desk.sends, event.id: event})
+        case SendAccepted(id=id) | SendAnswered(id=id) | SendFailed(id=id):
+            sends = {i: send for i, send in desk.sends.items() if i != id}
+            return replace(desk, sends=sends, cancelling=desk.cancelling - {id})
+        case _:
+            return desk
+
+
+def _without_turn(desk: Desk, id: str) -> Desk:
+    cancelling = desk.cancelling - {id}
+    if desk.turn and desk.turn.id == id:
+        return replace(desk, turn=None, attempt=1, cancelling=cancelling)
+    backlog = tuple(message for message in desk.backlog if message.id != id)
+    return replace(desk, backlog=backlog, cancelling=cancelling)

@@ -1,0 +1,86 @@
+"""What was begun and has not ended, in the whole log: whom to start, what is due, what is in doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from callboard.events import CallboardError, RecordedEvent
+from callboard.events.catalog import ModelAttemptFailed
+
+from .projection import Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One thing that is open.
+
+    Attributes:
+        kind: `turn`, `send`, `call` or `tool`.
+        latest: The type of the last event about it, such as `ToolCallInDoubt`.
+        since: Position of the event that opened it.
+        recipient: The stream whose answer it waits for; empty where it waits for no actor.
+        due: When it goes on by itself; None where no time is set.
+    """
+
+    stream: str
+    kind: str
+    id: str
+    latest: str
+    since: int
+    recipient: str = ""
+    due: datetime | None = None
+
+
+class NotPaired(CallboardError):
+    """A log closes a thing that is not open, or opens one twice."""
+
+    def __init__(self, event: RecordedEvent) -> None:
+        super().__init__(f"{event.type} of {event.data.id!r} at {event.ref} does not pair with what is open")
+        self.event = event
+
+
+class Pending:
+    """All that is open, by (kind, id), in the order of opening. Changed in place by its one fold."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], Open] = {}
+
+    def streams(self) -> list[str]:
+        """Return the streams with something open, each once, oldest first."""
+        return list(dict.fromkeys(item.stream for item in self.items.values()))
+
+    def take(self, event: RecordedEvent) -> None:
+        """Fold `event` in.
+
+        Raises:
+            NotPaired: It opens what is open, or goes on with or closes what is not.
+        """
+        data = event.data
+        kind = data.opens or data.goes_on or data.closes
+        if not kind:
+            return
+        key = (kind, data.id)
+        before = self.items.get(key)
+        if bool(data.opens) == (before is not None):
+            raise NotPaired(event)
+        if data.closes:
+            del self.items[key]
+            return
+        recipient = before.recipient if before else getattr(data, "recipient", "")
+        since = before.since if before else event.position
+        due = data.retry_at if isinstance(data, ModelAttemptFailed) else None
+        self.items[key] = Open(event.stream, kind, data.id, event.type, since, recipient, due)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pending) and self.items == other.items
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _evolve(state: Pending, event: RecordedEvent) -> Pending:
+    state.take(event)
+    return state
+
+
+pending: Projection[Pending] = Projection("pending", Pending, _evolve)

@@ -1,0 +1,99 @@
+"""The whole request of a model call, made from an agent's state, and made again from the log. Pure but for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from callboard.events import CallboardError, EventStore
+from callboard.events.catalog import ModelCallStarted
+
+from .agent import AgentState, evolve
+from .block import BlockState
+from .block import evolve as evolve_block
+from .prompt import RENDERING, Message, Shown, digest, messages_of, news_message, system_message, tool_schema
+
+Blocks = Mapping[tuple[str, int], Shown]
+"""Blocks by (label, version)."""
+
+
+class CannotRebuild(CallboardError):
+    """A request that cannot be made again from the log; says why."""
+
+
+def by_version(shown: Iterable[Shown]) -> Blocks:
+    """Return blocks by (label, version). Pure."""
+    return {(block.label, block.version): block for block in shown}
+
+
+def wanted(state: AgentState) -> list[tuple[str, int]]:
+    """Return the (label, version) of every block in the prompt of the open turn. Pure."""
+    compiled = list((state.compiled or {}).items())
+    return compiled + [item for note in state.notes for item in note.blocks.items()]
+
+
+def head(state: AgentState, blocks: Blocks) -> Message:
+    """Return the system message of the open turn. Pure."""
+    assert state.spec is not None
+    return system_message(state.spec, [blocks[item] for item in (state.compiled or {}).items()])
+
+
+def messages(state: AgentState, blocks: Blocks) -> list[Message]:
+    """Return the whole prompt, in the state after the call has started: the system message, then the history. Pure."""
+    found, start = [head(state, blocks)], 0
+    for note in state.notes:
+        for line in state.lines[start : note.at]:
+            found += messages_of(line)
+        found += [news_message(blocks[item]) for item in note.blocks.items()]
+        start = note.at
+    for line in state.lines.since(start):
+        found += messages_of(line)
+    return found
+
+
+def fingerprint(state: AgentState, blocks: Blocks) -> str:
+    """Return a hash of the request, 16 hex digits, at a cost that does not grow with the history. Pure."""
+    assert state.spec is not None
+    tools = [tool_schema(tool) for tool in state.spec.tools]
+    notes = [news_message(blocks[item]) for note in state.notes for item in note.blocks.items()]
+    places: Message = {"notes": [note.at for note in state.notes], "lines": len(state.lines)}
+    return digest(state.digest, head(state, blocks), *tools, *notes, places).hex()
+
+
+def shown(state: BlockState, label: str, *, me: str, seen: int | None, read_only: bool) -> Shown:
+    """Return a block as the agent whose stream is `me` is shown it; `seen` is the version that it saw last. Pure."""
+    assert state.spec is not None
+    others = () if seen is None else state.others_since(seen, me)
+    spec = state.spec
+    return Shown(label, state.version, state.value, spec.description, spec.limit, read_only, others)
+
+
+async def rebuilt(store: EventStore, stream: str, version: int) -> list[Message]:
+    """Return the prompt that the `ModelCallStarted` at `stream@version` sent, from the log alone.
+
+    Raises:
+        CannotRebuild: It is no such event, its rendering is unknown, or the hash differs.
+    """
+    state, started = AgentState(), None
+    async for event in store.read_stream(stream, until=version):
+        state, started = evolve(state, event.data), event.data
+    if not isinstance(started, ModelCallStarted):
+        raise CannotRebuild(f"{stream}@{version} is not the start of a model call")
+    if started.rendering != RENDERING:
+        raise CannotRebuild(f"{stream}@{version} has rendering {started.rendering}, known is {RENDERING}")
+    assert state.spec is not None
+    uses = {use.label: use for use in state.spec.blocks}
+    blocks: dict[tuple[str, int], Shown] = {}
+    for label, at in wanted(state):
+        block = await block_at(store, uses[label].stream, at)
+        blocks[label, at] = shown(block, label, me=stream, seen=None, read_only=uses[label].read_only)
+    if fingerprint(state, blocks) != started.prompt:
+        raise CannotRebuild(f"what {stream}@{version} sent reads differently now: a text was erased or changed")
+    return messages(state, blocks)
+
+
+async def block_at(store: EventStore, stream: str, version: int) -> BlockState:
+    """Return the block at `stream` as it was at `version`."""
+    state = BlockState()
+    async for event in store.read_stream(stream, until=version):
+        state = evolve_block(state, event.data)
+    return state

@@ -1,0 +1,196 @@
+"""What the crash campaigns run: specs, a scripted model that is a pure function, and a client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, RequestFailed, RoundRobin, Speak, System
+from callboard.events import Text
+from callboard.projections import GroupState
+
+from .world import Script, pay, publish, search, wire
+
+PLAN = Block("plan", "nothing yet")
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """A user's own pattern: all speak at once; the answer is what all said, in the order of the members."""
+
+    def next(self, group: GroupState) -> Speak | Finish:
+        """Return all members, then their answers. Pure."""
+        if not group.assigned:
+            return Speak(group.members)
+        said = sorted(group.said, key=lambda said: said.turn)
+        return Finish(Text("\n".join(f"{one.speaker}: {one.text}" for one in said)), "all")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`drive` is a client that asks for everything again after each crash, under the same keys.
+
+    Attributes:
+        loose: Whether it is a race that may end in several ways, so that only what holds of any log is checked.
+    """
+
+    name: str
+    specs: tuple[Agent | Group | Block, ...]
+    script: Script
+    drive: Callable[[System], Awaitable[list[str]]]
+    loose: bool = False
+
+
+Wants = dict[str, list[tuple[str, dict[str, str]]]]
+
+
+def script(wants: Wants, *, failing: tuple[str, ...] = ()) -> Script:
+    """Return a model that uses the tools of its agent once a turn, then says what it heard."""
+
+    def reply(request: ModelRequest) -> ModelReply:
+        lines = [message for message in request.messages if not str(message["content"]).startswith("callboard:")]
+        last = max(i for i, message in enumerate(lines) if message["role"] == "user")
+        reason = "fail" if request.agent in failing else "stop"
+        if last == len(lines) - 1 and (uses := wants.get(request.agent)):
+            calls = [(name, json.dumps(arguments)) for name, arguments in uses]
+            return ModelReply("", calls, finish_reason=reason)
+        heard = str(lines[last]["content"]).splitlines()[-1][:60]
+        return ModelReply(f"{request.agent} on ({heard})", finish_reason=reason)
+
+    return reply
+
+
+async def essay(system: System) -> list[str]:
+    first = await system["essay"].ask("tides", key="k1")
+    second = await system["essay"].ask("shorter", key="k2")
+    return [first.text, second.text]
+
+
+def asking(name: str) -> Callable[[System], Awaitable[list[str]]]:
+    """Return a client with one request."""
+
+    async def drive(system: System) -> list[str]:
+        return [(await system[name].ask("go", key="k1")).text]
+
+    return drive
+
+
+async def both(system: System) -> list[str]:
+    answers: dict[str, str] = {}
+
+    async def ask(to: str, key: str) -> None:
+        answers[key] = (await system[to].ask(f"do {key}", key=key)).text
+
+    async with anyio.create_task_group() as tasks:
+        for to, key in (("one", "k1"), ("two", "k2"), ("one", "k3")):
+            tasks.start_soon(ask, to, key)
+    return [answers[key] for key in sorted(answers)]
+
+
+async def told(system: System) -> list[str]:
+    for n in range(3):
+        await system["clerk"].tell(f"note {n}", key=f"t{n}")
+    return [(await system["clerk"].ask("and?", key="k1")).text]
+
+
+async def edited(system: System) -> list[str]:
+    said = [await system.block("plan").append("by hand", key="e1")]
+    answer = await system["a"].ask("go", key="k1")
+    return [said[0][:5], answer.text]
+
+
+def cancelled(name: str, after: int) -> Callable[[System], Awaitable[list[str]]]:
+    """Return a client that asks, and changes its mind after a while; the answer may be either."""
+
+    async def drive(system: System) -> list[str]:
+        async def ask() -> None:
+            with suppress(RequestFailed):
+                await system[name].ask("go", key="k1")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            for _ in range(after):
+                await checkpoint()
+            await system[name].cancel("k1")
+        return []
+
+    return drive
+
+
+def agent(name: str, *tools: object, blocks: tuple[Block, ...] = ()) -> Agent:
+    return Agent(name, f"You are {name}.", tools=tools, blocks=blocks)  # type: ignore[arg-type]
+
+
+WRITER = agent("writer", search, pay, blocks=(PLAN,))
+CRITIC = agent("critic", publish, wire, blocks=(PLAN,))
+A, B, SHARED = agent("a", pay, blocks=(PLAN,)), agent("b", search), agent("shared", publish, blocks=(PLAN,))
+CLERK, EXPERT = agent("clerk", pay), agent("expert")
+APPEND = ("memory_append", {"label": "plan", "text": "a line"})
+
+SCENARIOS = [
+    Scenario(
+        "round robin, tools, block",
+        (Group("essay", (WRITER, CRITIC), RoundRobin(max_turns=3)),),
+        script(
+            {
+                "writer": [("search", {"query": "tides"}), ("pay", {}), APPEND],
+                "critic": [
+                    ("memory_replace", {"label": "plan", "old": "nothing", "new": "NOTHING"}),
+                    ("wire", {}),
+                    ("memory_rewrite", {"label": "plan", "text": "mine"}),
+                    ("publish", {"text": "it"}),
+                ],
+            },
+        ),
+        essay,
+    ),
+    Scenario(
+        "everyone, one block",
+        (Group("team", (A, B, SHARED), Everyone()),),
+        script(
+            {
+                "a": [("pay", {})],
+                "b": [("search", {"query": "x"})],
+                "shared": [APPEND, ("publish", {"text": "y"}), APPEND],
+            },
+        ),
+        asking("team"),
+    ),
+    Scenario(
+        "two groups share a member",
+        (Group("one", (SHARED, A), RoundRobin(max_turns=2)), Group("two", (SHARED, B), Everyone())),
+        script({"shared": [APPEND], "a": [("pay", {})], "b": [("search", {"query": "x"})]}),
+        both,
+    ),
+    Scenario("tells, in order", (CLERK,), script({"clerk": [("pay", {})]}), told),
+    Scenario("edits by hand", (A,), script({"a": [APPEND, ("nope", {}), ("memory_append", {})]}), edited),
+    Scenario(
+        "a group in a group",
+        (Group("outer", (Group("inner", (A, B), RoundRobin(max_turns=2)), EXPERT), Everyone()),),
+        script({"a": [("pay", {})], "b": [("search", {"query": "x"})]}),
+        asking("outer"),
+    ),
+    Scenario(
+        "a model that fails first",
+        (Group("essay", (agent("writer", pay, blocks=(PLAN,)), EXPERT)),),
+        script({"writer": [("pay", {}), APPEND]}, failing=("writer", "expert")),
+        asking("essay"),
+    ),
+]
+
+CANCELS = [
+    Scenario(
+        f"{base.name}, cancelled after {after}",
+        base.specs,
+        base.script,
+        cancelled(base.specs[0].name if not isinstance(base.specs[0], Block) else "", after),
+        loose=True,
+    )
+    for base in (SCENARIOS[0], SCENARIOS[1], SCENARIOS[5], SCENARIOS[6])
+    for after in (0, 4, 12, 25, 40, 70)
+]

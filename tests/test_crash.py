@@ -1,0 +1,21 @@
+"""The contract, for every scenario and every place where it can be cut short."""
+
+import pytest
+
+from .crash import points
+from .scenarios import CANCELS, SCENARIOS, Scenario
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_a_crash_anywhere_changes_nothing(scenario: Scenario, big: bool) -> None:
+    for seed in (0, 1, 2) if big else (1,):
+        counts, found = await points(scenario, seed, twice=60 if big else 5, every=1 if big else 7)
+        assert not found, found[0][:3000]
+        assert counts["runs"] > 5 and counts["death 1 after append"] > 0
+
+
+@pytest.mark.parametrize("scenario", CANCELS, ids=lambda scenario: scenario.name)
+async def test_a_cancel_at_any_time_leaves_nothing_open(scenario: Scenario, big: bool) -> None:
+    for seed in (0, 1, 2) if big else (1,):
+        _, found = await points(scenario, seed, twice=60 if big else 2, every=1 if big else 17)
+        assert not found, found[0][:3000]

@@ -1,0 +1,1 @@
+"""Tests over the wire, against a model server that others wrote."""
