@@ -116,12 +116,9 @@ class Ref:
             TextRefused: The text or the key cannot be taken in.
         """
         run = Run(self.address, self._request(text, "ask", key, params), self.system)
-        async with anyio.create_task_group() as tasks:
-            with run.listening():
-                tasks.start_soon(run.ask)
-                tasks.start_soon(run.follow)
-                yield run
-            tasks.cancel_scope.cancel()
+        with run.listening():
+            self.system.spawn(run.go)
+            yield run
 
     async def cancel(self, trace: str) -> None:
         """End the request `trace` here, or see that it never begins; return when that is recorded."""
@@ -146,6 +143,7 @@ class Run:
         self._send, self._receive = anyio.create_memory_object_stream[RecordedEvent | TextDelta](WAITING)
         self._after = system.store.position
         self._ended = anyio.Event()
+        self._scope = anyio.CancelScope()
         self._answer: Answer | None = None
         self._failure: CallboardError | None = None
 
@@ -187,11 +185,12 @@ class Run:
 
     @contextmanager
     def listening(self) -> Generator[None]:
-        """Take in pieces of text meanwhile."""
+        """Take in pieces of text meanwhile; at the end, stop following. The request goes on."""
         self._system.deltas.listen(self.trace, self._hear)
         try:
             yield
         finally:
+            self._scope.cancel()
             self._system.deltas.ignore(self.trace, self._hear)
             self._receive.close()
 
@@ -201,8 +200,14 @@ class Run:
         except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass
 
-    async def ask(self) -> None:
-        """Send the request and keep what comes of it."""
+    async def go(self) -> None:
+        """Send the request and follow it, until told to stop."""
+        with self._scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._ask)
+                tasks.start_soon(self._follow)
+
+    async def _ask(self) -> None:
         try:
             self._answer = await self._system.ask(self._stream, self._request)
         except CallboardError as error:
@@ -212,8 +217,7 @@ class Run:
         if reply is None or reply.position <= self._after:
             self._send.close()
 
-    async def follow(self) -> None:
-        """Pass on the events of the request, up to its answer."""
+    async def _follow(self) -> None:
         async for event in self._system.store.subscribe(after=self._after):
             if event.data.correlation_id != self.trace:
                 continue

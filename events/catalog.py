@@ -11,7 +11,7 @@ answered from there.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import JsonValue
 
@@ -23,8 +23,8 @@ Kind = Literal["ask", "tell", "turn", "edit"]
 """What a message wants: an answer; nothing; a member's word in a group; a change of a block."""
 
 
-class Part(Frozen):
-    """One utterance of a message; `failed` marks the reason why a speaker had nothing to say."""
+class Part(NamedTuple):
+    """One utterance of a message; `failed` marks the reason why a speaker had nothing to say. Stored as an array."""
 
     speaker: str
     text: Text

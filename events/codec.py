@@ -186,9 +186,9 @@ def placed(row: Row, *, position: int, recorded_at: int, previous: bytes) -> Row
 def chain(previous: bytes, row: Row) -> bytes:
     """Return the hash of `row` after `previous`.
 
-    It is H(previous, all columns but content and salt, H(salt, content)).
-
-    The texts go in through a salted hash of their own, so that erasing them leaves the chain whole.
+    It is H(previous, all columns but content and salt, H(salt, content)), where H is the first half of
+    SHA-256 and the inner one the whole of it. The texts go in through a salted hash of their own, so that
+    erasing them leaves the chain whole.
     """
     said = hashlib.sha256((row.salt or b"") + (row.content or "").encode()).digest() if row.content else b""
     return chain_of(previous, row, said)
@@ -200,7 +200,7 @@ def chain_of(previous: bytes, row: Row, said: bytes) -> bytes:
         row.position, row.stream, row.version, row.type, row.schema_version, row.data,
         row.key, row.correlation_id, row.causation_id, row.recorded_at,
     )  # fmt: skip
-    return hashlib.sha256(previous + to_json(columns) + said).digest()
+    return hashlib.sha256(previous + to_json(columns) + said).digest()[:16]
 
 
 def references(row: Row) -> list[tuple[str, int]]:

@@ -63,7 +63,7 @@ class RecordedEvent:
         position: Place in the whole log, from 1, dense.
         version: Place in its stream, from 1, dense.
         recorded_at: UTC time of the append.
-        chain: Hash over this event and all before it, 32 bytes.
+        chain: Hash over this event and all before it, 16 bytes.
     """
 
     position: int
