@@ -109,7 +109,11 @@ class System:
                     await _close(model)
 
     async def _take_up(self) -> None:
-        for stream in (await self.pending()).streams():
+        left = Pending()
+        async for event in self.store.read_all():
+            left.take(event)
+            self._started.add(event.stream)
+        for stream in left.streams():
             self.actor(stream).wake()
 
     async def pending(self) -> Pending:
@@ -214,7 +218,7 @@ class System:
         if isinstance(spec, Block):
             return
         other = f"agent-{spec.name}" if isinstance(spec, Group) else f"group-{spec.name}"
-        if await self._exists(other):
+        if other in self._started:
             raise SpecError(f"{spec.name!r} is the name of {other.replace('-', ' ', 1)!r} in this log; take another")
         if isinstance(spec, Group):
             known = (await self.look(spec.stream)).spec
@@ -225,22 +229,16 @@ class System:
                     f"{kind}; give the group another name"
                 )
 
-    async def _exists(self, stream: str) -> bool:
-        if stream not in self._started:
-            async for _ in self.store.read_stream(stream, until=1):
-                self._started.add(stream)
-        return stream in self._started
-
     def __getitem__(self, name: str) -> Ref:
-        """Return the address of the agent or group called `name`, if it was started or met here.
+        """Return the address of the agent or group called `name`.
 
         Raises:
-            NoSuchActor: Nobody of that name is known.
+            NoSuchActor: Nobody of that name was ever started in this log.
         """
         for stream in (f"agent-{name}", f"group-{name}"):
             if stream in self._started:
                 return Ref(stream, self)
-        known = sorted(stream.split("-", 1)[1] for stream in self._started if not stream.startswith("block-"))
+        known = sorted(s.split("-", 1)[1] for s in self._started if s.startswith(("agent-", "group-")))
         raise NoSuchActor(name, ", ".join(known))
 
     def block(self, name: str) -> BlockRef:
@@ -258,7 +256,7 @@ class System:
             MailboxFull: It had no room.
             KeyReused: A message of this id came before, with other content.
         """
-        if not isinstance(delivery, Start) and not await self._exists(to):
+        if not isinstance(delivery, Start) and to not in self._started:
             raise NoSuchActor(to.split("-", 1)[-1])
         while True:
             actor = self.actor(to)

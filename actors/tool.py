@@ -185,5 +185,5 @@ def _descriptions(doc: str) -> dict[str, str]:
     if not found:
         return {}
     section = re.split(r"\n\S", section)[0]
-    matches = re.finditer(r"^ {2,8}(\w+)(?: \([^)]*\))?: (.*(?:\n {9,}.*)*)", section, re.MULTILINE)
-    return {match[1]: re.sub(r"\s+", " ", match[2]) for match in matches}
+    matches = re.finditer(r"^( {2,8})(\w+)(?: \([^)]*\))?: (.*(?:\n\1 +\S.*)*)", section, re.MULTILINE)
+    return {match[2]: re.sub(r"\s+", " ", match[3]) for match in matches}
