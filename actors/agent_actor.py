@@ -105,7 +105,8 @@ class AgentActor(Actor[AgentState]):
 
     async def _prepare(self, id: str, due: datetime | None, cause: str) -> None:
         if due is not None:
-            await self.system.outside.sleep((due - self.system.outside.now()).total_seconds())
+            pause = (due - self.system.outside.now()).total_seconds()
+            await self.system.outside.sleep(max(0.0, pause))
         state = self.state
         assert state.spec is not None
         current: list[Shown] = []

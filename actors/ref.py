@@ -192,6 +192,7 @@ class Run:
         finally:
             self._scope.cancel()
             self._system.deltas.ignore(self.trace, self._hear)
+            self._send.close()
             self._receive.close()
 
     def _hear(self, delta: TextDelta) -> None:

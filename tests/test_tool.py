@@ -1,7 +1,8 @@
 """Tools made of typed functions: what the model is told, what it may pass, and what comes back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 import pytest
@@ -50,7 +51,7 @@ def test_the_model_is_told_types_defaults_and_descriptions() -> None:
 
 async def test_arguments_are_validated_and_passed_as_their_types() -> None:
     assert await forecast.call('{"place": {"name": "Brest"}, "days": 3}', CONTEXT) == "Brest FR 3 C"
-    with pytest.raises(ToolFailed, match="bad arguments: place.name: Field required; days: Input should be less"):
+    with pytest.raises(ToolFailed, match=r"bad arguments: place\.name: Field required; days: Input should be less"):
         await forecast.call('{"place": {}, "days": 9}', CONTEXT)
     with pytest.raises(ToolFailed, match="when: Extra inputs"):
         await forecast.call('{"place": {"name": "x"}, "when": 1}', CONTEXT)
@@ -88,7 +89,7 @@ async def test_a_call_that_takes_too_long_fails(run: str) -> None:
     def blocking() -> None:
         anyio.from_thread.run(release.wait)
 
-    with pytest.raises(ToolFailed, match="no result after 0.01 seconds"):
+    with pytest.raises(ToolFailed, match=r"no result after 0\.01 seconds"):
         await Tool(slow if run == "loop" else blocking, timeout=0.01).call("", CONTEXT)
     release.set()
 
@@ -111,10 +112,15 @@ class Unknown:
 def unknown(value: Unknown) -> None: ...
 
 
-@pytest.mark.parametrize("function", [with_rest, untold, unknown, lambda: None])
-def test_functions_that_no_model_can_call_are_refused(function: object) -> None:
+@pytest.mark.parametrize("function", [with_rest, untold, unknown])
+def test_functions_that_no_model_can_call_are_refused(function: Callable[..., object]) -> None:
     with pytest.raises(SpecError):
-        Tool(function).spec()  # type: ignore[arg-type]
+        Tool(function).spec()
+
+
+def test_a_function_without_a_name_is_refused() -> None:
+    with pytest.raises(SpecError, match="define it with def"):
+        Tool(lambda: None).spec()
 
 
 def test_the_names_of_memory_tools_are_taken() -> None:
@@ -125,7 +131,6 @@ def test_the_names_of_memory_tools_are_taken() -> None:
 
 
 def test_parameters_without_a_type_are_strings() -> None:
-    def echo(text):  # type: ignore[no-untyped-def]
-        return text
-
-    assert Tool(echo).spec().parameters["properties"] == {"text": {"type": "string"}}
+    names: dict[str, Any] = {}
+    exec("def echo(text): return text", names)
+    assert Tool(names["echo"]).spec().parameters["properties"] == {"text": {"type": "string"}}
