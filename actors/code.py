@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
 from pydantic_core import to_jsonable_python
 
 from callboard.events import SpecError
@@ -70,6 +71,8 @@ def build(kind: Any, fields: dict[str, JsonValue]) -> Any:
         raise SpecError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}; it has {known}")
     try:
         return TypeAdapter(kind).validate_python(fields)
+    except PydanticUserError as error:
+        raise SpecError(f"{kind!r} cannot be made of fields ({error.message}); make it a dataclass") from None
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise SpecError(f"{kind.__name__}: {'; '.join(faults)}") from None

@@ -121,7 +121,9 @@ def decide(state: BlockState, request: Receive) -> Event:
 
 
 def _refused(request: Receive, why: str) -> BlockEditRefused:
-    return BlockEditRefused(id=request.id, to=request.sender, verb=request.edit, text=Text(f"refused: {why}"))
+    return BlockEditRefused(
+        id=request.id, to=request.sender, verb=request.edit, arguments=request.arguments, text=Text(f"refused: {why}")
+    )
 
 
 def _spliced(

@@ -57,7 +57,7 @@ class Tool:
     @property
     def name(self) -> str:
         """What the model calls it."""
-        return self.function.__name__
+        return getattr(self.function, "__name__", "")
 
     def spec(self) -> ToolSpec:
         """Return this as data.

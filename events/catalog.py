@@ -358,10 +358,11 @@ class BlockEdited(Reply, takes_in=True):
 
 
 class BlockEditRefused(TextReply, takes_in=True):
-    """An edit was refused; `text` says why."""
+    """An edit was refused; `text` says why, `arguments` what was asked for."""
 
     ok = False
     verb: str = ""
+    arguments: Text = Text()
 
 
 TYPES: dict[str, type[Event]] = {

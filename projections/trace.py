@@ -1,0 +1,272 @@
+"""The trace of a log: a span for each thing worked on, nested by who asked for it.
+
+Ids are paths, so the parent of a span is the longest prefix of its id that is itself a turn or a tool
+call. Nothing else is recorded for this, and one pass over the events makes all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeVar
+
+from callboard.events import RecordedEvent
+from callboard.events.catalog import (
+    BlockEdited,
+    BlockEditRefused,
+    BlockStarted,
+    MessageReceived,
+    MessageRefused,
+    MessageSent,
+    ModelAttemptFailed,
+    ModelCallFailed,
+    ModelCallFinished,
+    ModelCallRequested,
+    ModelCallStarted,
+    Reply,
+    SendFailed,
+    ToolCallFailed,
+    ToolCallFinished,
+    ToolCallInDoubt,
+    ToolCallRequested,
+    ToolCallResolved,
+    ToolCallStarted,
+    TurnCancelled,
+    TurnCancelling,
+    TurnFailed,
+    TurnFinished,
+    TurnResumed,
+    TurnStarted,
+)
+
+from .block import difference, spliced
+from .projection import Projection, fold
+from .spans import Attempt, EditSpan, ModelSpan, Root, Span, ToolSpan, TurnSpan
+
+S = TypeVar("S", bound=Span)
+
+
+class Traces:
+    """All spans of a log, and those that nobody within asked for. Changed in place by its one fold."""
+
+    def __init__(self) -> None:
+        self.roots: list[Root] = []
+        self._turns: dict[str, TurnSpan] = {}
+        self._tools: dict[str, ToolSpan] = {}
+        self._calls: dict[str, ModelSpan] = {}
+        self._edits: dict[str, EditSpan] = {}
+        self._values: dict[str, str] = {}
+
+    def take(self, event: RecordedEvent) -> None:
+        """Fold `event` in."""
+        match event.data.opens or event.data.goes_on or event.data.closes:
+            case "turn":
+                self._of_turn(event)
+            case "send":
+                self._of_send(event)
+            case "call":
+                self._of_call(event)
+            case "tool":
+                self._of_tool(event)
+            case _:
+                self._of_block(event)
+
+    def _of_turn(self, event: RecordedEvent) -> None:
+        data = event.data
+        if isinstance(data, MessageReceived):
+            self._received(event, data)
+            return
+        turn = _moved(self._turns[data.id], event)
+        match data:
+            case TurnStarted():
+                turn.state = "open"
+            case TurnResumed(attempt=attempt):
+                turn.attempt = attempt
+            case TurnCancelling():
+                turn.state = "cancelling"
+            case TurnFinished(text=text, stop_reason=reason):
+                turn.text, turn.stop_reason = str(text), reason
+                _end(turn, event, "answered")
+            case TurnFailed(text=text) | TurnCancelled(text=text):
+                turn.text = str(text)
+                _end(turn, event, "failed" if isinstance(data, TurnFailed) else "cancelled")
+            case _:
+                pass
+
+    def _received(self, event: RecordedEvent, data: MessageReceived) -> None:
+        if (known := self._turns.get(data.id)) is not None:
+            _moved(known, event).state = "waiting"
+            return
+        self._add_turn(TurnSpan(*_place(event, "waiting"), data.sender, data.kind, data.parts))
+
+    def _add_turn(self, turn: TurnSpan) -> None:
+        self._turns[turn.id] = turn
+        self._put(turn)
+
+    def _put(self, span: Root) -> None:
+        parent = self._tools.get(span.id) or self._parent(span.id)  # what a tool sends has the call's id
+        if parent is not None:
+            parent.steps.append(span)
+        elif isinstance(span, TurnSpan) or "-" not in span.asked_by:
+            self.roots.append(span)  # an agent's edit without its turn belongs to a request not read here
+
+    def _parent(self, path: str) -> TurnSpan | ToolSpan | None:
+        while path := path.rpartition("/")[0]:
+            if (parent := self._turns.get(path) or self._tools.get(path)) is not None:
+                return parent
+        return None
+
+    def _begin(self, step: ModelSpan | ToolSpan) -> None:
+        if (turn := self._parent(step.id)) is not None:
+            turn.steps.append(step)
+
+    def _of_send(self, event: RecordedEvent) -> None:
+        data = event.data
+        if isinstance(data, MessageSent):
+            if (tool := self._tools.get(data.id)) is not None:
+                _moved(tool, event).state = "sent"
+            place = _place(event, "sent", data.recipient)
+            if data.kind == "edit":
+                self._add_edit(EditSpan(*place, event.stream, data.edit))
+            else:
+                self._add_turn(TurnSpan(*place, event.stream, data.kind, data.parts))
+        elif isinstance(data, SendFailed):
+            span = self._edits.get(data.id) or self._turns.get(data.id)
+            if span is not None and span.open:
+                span.text = str(data.text)
+                _end(_moved(span, event), event, "failed")
+
+    def _of_call(self, event: RecordedEvent) -> None:
+        data = event.data
+        if isinstance(data, ModelCallRequested):
+            call = self._calls[data.id] = ModelSpan(*_place(event, "wanted"))
+            self._begin(call)
+            return
+        call = _moved(self._calls[data.id], event)
+        match data:
+            case ModelCallStarted(attempt=number, blocks=blocks, prompt=prompt):
+                _end_attempt(call, event, "stopped")
+                call.attempts.append(Attempt(number, event.recorded_at))
+                call.state, call.blocks, call.prompt = "running", blocks, prompt
+            case ModelAttemptFailed(kind=kind, text=text, retry_at=due):
+                _end_attempt(call, event, kind, str(text), due)
+                call.state = "retrying"
+            case ModelCallFinished():
+                _end_attempt(call, event, "")
+                call.text, call.uses, call.usage = str(data.text), data.uses, data.usage
+                call.model, call.finish_reason = data.model, data.finish_reason
+                _end(call, event, "finished")
+            case ModelCallFailed(text=text):
+                _end_attempt(call, event, "cancelled")
+                call.text = str(text)
+                _end(call, event, "failed")
+            case _:
+                pass
+
+    def _of_tool(self, event: RecordedEvent) -> None:
+        data = event.data
+        if isinstance(data, ToolCallRequested):
+            call = ToolSpan(*_place(event, "wanted"), data.tool, str(data.arguments), data.effect)
+            self._tools[data.id] = call
+            self._begin(call)
+            return
+        call = _moved(self._tools[data.id], event)
+        match data:
+            case ToolCallStarted(attempt=attempt):
+                call.attempts, call.state = attempt, "running"
+            case ToolCallInDoubt():
+                call.in_doubt, call.state = True, "in doubt"
+            case ToolCallFinished(text=text) | ToolCallFailed(text=text):
+                call.text = str(text)
+                _end(call, event, "finished" if isinstance(data, ToolCallFinished) else "failed")
+            case ToolCallResolved(text=text, by=by):
+                call.text, call.resolved_by = str(text), by
+                _end(call, event, "resolved")
+            case _:
+                pass
+
+    def _of_block(self, event: RecordedEvent) -> None:
+        data = event.data
+        match data:
+            case BlockStarted(spec=spec):
+                self._values[event.stream] = str(spec.value)
+            case BlockEdited():
+                old = self._values.get(event.stream, "")
+                self._values[event.stream] = spliced(old, data)
+                span = self._decided(event, data, data.verb, "edited")
+                span.put, span.diff = str(data.put), _changed(old, data)
+            case BlockEditRefused(text=text):
+                self._decided(event, data, data.verb, "refused").text = str(text)
+            case MessageRefused(text=text):
+                span = self._edits.get(data.id) or self._turns.get(data.id)
+                if span is None:
+                    span = TurnSpan(*_place(event, "cancelled"), data.to, "ask", ())
+                    self._add_turn(span)
+                span.text = str(text)
+                _end(_moved(span, event), event, "cancelled")
+            case _:
+                pass
+
+    def _add_edit(self, span: EditSpan) -> None:
+        self._edits[span.id] = span
+        self._put(span)
+
+    def _decided(self, event: RecordedEvent, data: Reply, verb: str, state: str) -> EditSpan:
+        if data.id not in self._edits:
+            self._add_edit(EditSpan(*_place(event, state), data.to, verb))
+        span = _moved(self._edits[data.id], event)
+        span.version = event.version
+        _end(span, event, state)
+        return span
+
+
+def _place(event: RecordedEvent, state: str, stream: str = "") -> tuple[str, str, int, int, datetime, str]:
+    """Return the fields that every span begins with."""
+    at = event.position
+    return event.data.id, stream or event.stream, at, at, event.recorded_at, state
+
+
+def _moved(span: S, event: RecordedEvent) -> S:
+    span.last = event.position
+    return span
+
+
+def _end(span: Span, event: RecordedEvent, state: str) -> None:
+    span.state, span.ended = state, event.recorded_at
+
+
+def _end_attempt(
+    call: ModelSpan, event: RecordedEvent, failure: str, text: str = "", due: datetime | None = None
+) -> None:
+    if call.attempts and call.attempts[-1].ended is None:
+        last = call.attempts[-1]
+        last.ended, last.failure, last.text, last.retry_at = event.recorded_at, failure, text, due
+
+
+def _changed(old: str, edit: BlockEdited) -> tuple[str, ...]:
+    """Return what `edit` changes, at a cost that is not the block's length: its lines and one on each side."""
+    line = old.rfind("\n", 0, edit.at)
+    start = 0 if line < 0 else old.rfind("\n", 0, line) + 1
+    line = old.find("\n", edit.at + edit.cut)
+    end = -1 if line < 0 else old.find("\n", line + 1)
+    end = len(old) if end < 0 else end
+    moved = edit.model_copy(update={"at": edit.at - start})
+    return difference(old[start:end], spliced(old[start:end], moved))
+
+
+def _evolve(traces: Traces, event: RecordedEvent) -> Traces:
+    traces.take(event)
+    return traces
+
+
+traces: Projection[Traces] = Projection("traces", Traces, _evolve)
+"""Every request of a log as a tree of spans; over the whole log, or a request and the streams of its blocks."""
+
+
+def trace_roots(events: Iterable[RecordedEvent], trace: str | None = None) -> list[Root]:
+    """Return what was asked from outside, oldest first, of one request or of all. Pure.
+
+    Args:
+        events: In the order of their positions: a whole log, or one request and its blocks' streams.
+    """
+    return [root for root in fold(traces, events).roots if trace in (None, root.trace)]

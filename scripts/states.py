@@ -1,0 +1,187 @@
+"""The states of a log on a terminal: agents, groups, blocks, and what is pending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from callboard.events.catalog import MessageReceived
+from callboard.projections import AgentState, BlockHistory, Desk, GroupState, Said
+from callboard.projections.agent import ModelCall
+from callboard.projections.group import name_of
+from callboard.projections.pending import Open
+from callboard.projections.prompt import Heard, Line, Replied
+from callboard.projections.whole import Whole
+from callboard.scripts.screen import columns, many, moment, one_line, shortened, styled
+
+VALUE_LINES, VALUE = 12, 1_000
+"""Lines and characters that are shown of a block, unless all are asked for."""
+
+LAST = 4
+"""Lines of a history or transcript that are shown, unless all are asked for."""
+
+WORDS = {"turn": "turn", "send": "message", "call": "model call", "tool": "tool call"}
+
+
+def states(whole: Whole, *, full: bool) -> RenderableType:
+    """Return every state; with `full` whole histories and long texts. Pure."""
+    found: list[RenderableType] = []
+    parts = (
+        ("groups", [(name_of(s), group(state, full=full)) for s, state in whole.groups.items()]),
+        ("agents", [(name_of(s), agent(state, full=full)) for s, state in whole.agents.items()]),
+        ("blocks", [(name_of(s), block(history, full=full)) for s, history in whole.blocks.items()]),
+    )
+    for title, rows in parts:
+        if rows:
+            named = columns(*((styled((name, "bold cyan")), drawn) for name, drawn in rows))
+            found += [styled(), styled((title, "bold")), Padding(named, (0, 0, 0, 2))]
+    found += [styled(), styled(("pending", "bold")), Padding(pending(list(whole.pending.items.values())), (0, 0, 0, 2))]
+    return Group(*found)
+
+
+# -- agents -----------------------------------------------------------------------------------------
+
+
+def agent(state: AgentState, *, full: bool) -> RenderableType:
+    """Return what an agent does now, and the end of its history. Pure."""
+    lines = [_doing(state.desk)]
+    if state.model is not None:
+        lines.append(_model_call(state.model))
+    for call in state.tools.values():
+        lines.append(styled(("tool ", "dim"), call.wanted.tool, (f" {call.phase}", "yellow")))
+    lines += _backlog(state.desk)
+    if state.seen:
+        seen = ", ".join(f"{label} at version {version}" for label, version in state.seen.items())
+        lines.append(styled((f"has read {seen}", "dim")))
+    shown = state.lines[:] if full else state.lines[-LAST:]
+    lines.append(_count("message", "in its history", len(state.lines), len(shown)))
+    return Group(*lines, *_columns([row for line in shown for row in _history(line, full=full)]))
+
+
+def _doing(desk: Desk) -> Text:
+    if desk.turn is None:
+        return styled(("idle", "dim"))
+    again = f", taken up {desk.attempt} times" if desk.attempt > 1 else ""
+    state = "cancelling" if desk.turn.id in desk.cancelling else "works on"
+    asked = desk.turn.sender if "-" not in desk.turn.sender else name_of(desk.turn.sender)
+    return styled((f"{state} ", "yellow"), desk.turn.id, (f" asked by {asked}{again}", "dim"))
+
+
+def _model_call(call: ModelCall) -> Text:
+    attempt = f", attempt {call.attempt}" if call.attempt else ""
+    due = f" until {moment(call.due)}" if call.due else ""
+    why = f": {one_line(call.failure)}" if call.failure else ""
+    number = call.id.rpartition("/")[2]
+    return styled((f"model call {number} ", "dim"), (f"{call.phase}{due}", "yellow"), (f"{attempt}{why}", "dim"))
+
+
+def _backlog(desk: Desk) -> list[Text]:
+    return [styled(("waiting ", "dim"), message.id, (f" {_asked(message)}", "dim")) for message in desk.backlog]
+
+
+def _asked(message: MessageReceived) -> str:
+    return one_line(" ".join(f"{part.speaker}: {part.text}" for part in message.parts))
+
+
+def _history(line: Line, *, full: bool) -> list[tuple[Text, Text]]:
+    match line:
+        case Heard(parts=parts):
+            return [_spoken(p.speaker, p.text, failed=p.failed, full=full) for p in parts]
+        case Replied(text=text, uses=uses):
+            said = [(styled(("said", "magenta")), shortened(text, full=full))] if text else []
+            return said + [
+                (styled((f"{tool} called", "blue")), shortened(arguments, full=full, style="dim"))
+                for _, tool, arguments in uses
+            ]
+        case _:
+            return [(styled(("got back", "dim")), shortened(line.text, full=full))]
+
+
+def _spoken(speaker: str, text: str, *, failed: bool, full: bool) -> tuple[Text, Text]:
+    why = styled(("did not answer: ", "red")) if failed else styled()
+    return styled((speaker, "cyan")), why + shortened(text, full=full)
+
+
+def _count(noun: str, what: str, known: int, shown: int) -> Text:
+    if not known:
+        return styled((f"nothing {what}", "dim"))
+    end = f"; the last {shown}:" if shown < known else ":"
+    return styled((f"{many(known, noun)} {what}{end}", "dim"))
+
+
+def _columns(rows: list[tuple[Text, Text]]) -> list[RenderableType]:
+    return [columns(*rows)] if rows else []
+
+
+# -- groups and blocks ------------------------------------------------------------------------------
+
+
+def group(state: GroupState, *, full: bool) -> RenderableType:
+    """Return who is in a group, who has the word, and the end of its transcript. Pure."""
+    pattern = state.spec.pattern.code.rpartition(":")[2] if state.spec else ""
+    lines = [styled((f"{pattern} of ", "dim"), ", ".join(state.members)), _doing(state.desk)]
+    words = [f"{word.member} (turn {turn})" for turn, word in state.open.items()]
+    if words:
+        lines.append(styled(("the word is with ", "dim"), (", ".join(words), "yellow")))
+    lines += _backlog(state.desk)
+    shown: Sequence[Said] = state.transcript[:] if full else state.transcript[-LAST:]
+    lines.append(_count("line", "said", len(state.transcript), len(shown)))
+    rows = [_spoken(said.speaker, said.text, failed=said.failed, full=full) for said in shown]
+    return Group(*lines, *_columns(rows))
+
+
+def block(history: BlockHistory, *, full: bool) -> RenderableType:
+    """Return what a block holds, and who changed it last; with `full` every edit. Pure."""
+    state = history.state
+    limit = f" of {state.spec.limit:,}" if state.spec else ""
+    edits = [version for version in history.versions if version.by and not version.refused]
+    refused = sum(bool(version.refused) for version in history.versions)
+    last = f" · {edits[-1].verb} by {name_of(edits[-1].by)} @{edits[-1].position}" if edits else " · never edited"
+    facts = f"version {state.version} · {len(state.value):,}{limit} characters{last}"
+    head = styled((facts + (f" · {many(refused, 'edit')} refused" if refused else ""), "dim"))
+    value = (
+        shortened(state.value, full=full, lines=VALUE_LINES, characters=VALUE)
+        if state.value
+        else styled(("(empty)", "dim"))
+    )
+    return Group(head, value, *([_edits(history)] if full else []))
+
+
+def _edits(history: BlockHistory) -> RenderableType:
+    rows: list[tuple[RenderableType, ...]] = []
+    for version in history.versions:
+        who = styled(
+            (f"@{version.position}", "dim"), f" {version.verb}", f" by {name_of(version.by)}" if version.by else ""
+        )
+        if version.refused:
+            rows.append((who, styled(("✗ ", "red")) + shortened(version.refused)))
+        else:
+            colours = {"+": "green", "-": "red"}
+            lines = [styled((line, colours.get(line[:1], "dim"))) for line in version.diff]
+            rows.append((who, Group(*lines)))
+    return Group(styled(("its edits:", "dim")), columns(*rows))
+
+
+# -- pending ----------------------------------------------------------------------------------------
+
+
+def pending(items: list[Open]) -> RenderableType:
+    """Return what was begun and has not ended. Pure."""
+    if not items:
+        return styled(("nothing", "dim"))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for item in items:
+        waits = f"waits for {name_of(item.recipient)}" if item.recipient else ""
+        due = f"due {moment(item.due)}" if item.due else ""
+        table.add_row(
+            styled((f"@{item.since}", "dim")),
+            styled((WORDS.get(item.kind, item.kind), "yellow")),
+            styled(item.id),
+            styled((f"{item.latest} of {name_of(item.stream)}", "dim")),
+            styled((" ".join(filter(None, (waits, due))), "dim")),
+        )
+    return table

@@ -1,0 +1,90 @@
+"""What a terminal shows of a request."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from callboard.actors.streaming import TextDelta
+from callboard.events import Event, RecordedEvent, Text
+from callboard.events.catalog import ModelCallFinished, ToolCallFinished, ToolCallRequested
+from callboard.scripts.transcript import Transcript, Words
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+A, B = "t/g/1/a/1", "t/g/2/b/1"
+
+
+def said(id: str, text: str) -> RecordedEvent:
+    return event(id, ModelCallFinished(id=id, text=Text(text)))
+
+
+def event(id: str, data: Event) -> RecordedEvent:
+    return RecordedEvent(1, f"agent-{id.split('/')[3]}", 1, NOON, None, b"", data)
+
+
+def piece(id: str, text: str) -> TextDelta:
+    return TextDelta(id.split("/")[3], id, 1, text)
+
+
+def shown(*items: RecordedEvent | TextDelta, answer: str = "") -> str:
+    screen = io.StringIO()
+    transcript = Transcript(Console(file=screen, force_terminal=True, width=60))
+    for item in items:
+        transcript.show(item)
+    transcript.end("g", answer)
+    return re.sub("\x1b[^m]*m", "", screen.getvalue())
+
+
+def wrapped(width: int, *pieces: str) -> list[str]:
+    screen = io.StringIO()
+    words = Words(Console(file=screen, width=width), "  ")
+    for one in pieces:
+        words.add(one)
+    words.end()
+    return screen.getvalue().split("\n")
+
+
+def test_who_speaks_meanwhile_is_shown_when_the_first_has_ended():
+    mixed = [piece(A, "one "), piece(B, "three "), piece(A, "two"), said(B, "three four"), said(A, "one two")]
+    assert shown(*mixed) == "a\n  one two\n\nb\n  three four\n"
+
+
+def test_pieces_that_came_while_another_spoke_are_not_lost():
+    mixed = [piece(A, "one "), piece(B, "three "), said(A, "one "), piece(B, "four"), said(B, "three four")]
+    assert shown(*mixed) == "a\n  one\n\nb\n  three four\n"
+
+
+def test_where_pieces_were_lost_on_the_way_the_whole_is_shown_once_more():
+    assert shown(piece(A, "one "), piece(A, "three"), said(A, "one two three")) == ("a\n  one three\n  one two three\n")
+
+
+def test_an_answer_that_nobody_said_last_is_shown_at_the_end():
+    assert shown(said(A, "one"), answer="one") == "a\n  one\n"
+    assert shown(said(A, "one"), answer="two") == "a\n  one\n\ng\n  two\n"
+
+
+def test_a_result_stands_behind_its_call_and_below_where_another_call_came_between():
+    calls = [
+        event(A, ToolCallRequested(id=f"{A}/{n}", tool=f"t{n}", arguments=Text("{}"), effect="read")) for n in (1, 2)
+    ]
+    ends = [event(A, ToolCallFinished(id=f"{A}/{n}", text=Text(f"r{n}"))) for n in (1, 2)]
+    assert shown(calls[0], ends[0], calls[1], ends[1]) == "a\n  ▸ t1() → r1\n  ▸ t2() → r2\n"
+    assert shown(*calls, *ends) == "a\n  ▸ t1()\n  ▸ t2()\n  = t1 → r1\n  = t2 → r2\n"
+
+
+def test_words_are_wrapped_however_the_pieces_are_cut():
+    whole = wrapped(20, "one two three four five six")
+    assert whole == ["  one two three", "  four five six", ""]
+    assert wrapped(20, *"one two three four five six") == whole
+
+
+def test_what_has_no_room_in_a_line_is_cut_by_columns():
+    assert wrapped(10, "ab " + "x" * 15) == ["  ab", "  xxxxxxx", "  xxxxxxx", "  x", ""]
+    assert wrapped(11, "潮の満ち引き") == ["  潮の満ち", "  引き", ""]
+
+
+def test_lines_and_their_indents_stay():
+    assert wrapped(40, "a\n\n  - b\n", "\tc") == ["  a", "", "    - b", "      c", ""]
