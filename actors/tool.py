@@ -107,9 +107,7 @@ class Tool:
             with anyio.fail_after(self.timeout):
                 return as_result(await run(self.function, **values))
         except TimeoutError:
-            raise ToolFailed(
-                f"no result after {self.timeout:g} seconds; it may still go on outside"
-            ) from None
+            raise ToolFailed(f"no result after {self.timeout:g} seconds; it may still go on outside") from None
 
     def _values(self, arguments: str) -> dict[str, Any]:
         model = self.arguments()
@@ -172,9 +170,7 @@ def _declared(declared: dict[str, Any], function: Callable[..., Any]) -> Tool:
 
 def _field(tool_name: str, parameter: inspect.Parameter, hint: Any, description: str | None) -> Any:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-        raise SpecError(
-            f"the tool {tool_name!r} takes {parameter}; only plain named parameters can be filled"
-        )
+        raise SpecError(f"the tool {tool_name!r} takes {parameter}; only plain named parameters can be filled")
     default = ... if parameter.default is parameter.empty else parameter.default
     return (hint, Field(default, description=description) if description else default)
 
