@@ -211,9 +211,9 @@ async def test_a_log_is_read_while_another_process_writes(path: Path) -> None:
     assert writer.returncode == 0
 
 
-# A process that may write nothing: where the tests run as root, it becomes nobody once all is imported.
+# A process that may write nothing: where the tests run as root, it becomes nobody once all is loaded.
 AS_NOBODY = """
-    import aiosqlite
+    import aiosqlite; anyio.Event()  # loads what is loaded late
     if os.getuid() == 0: os.setuid(65534)
     try:
         async with SQLiteStore.open(path, mode="read") as store:
@@ -263,7 +263,7 @@ async def test_a_file_that_may_not_be_read_is_refused(shut_folder: Path) -> None
     await made(shut_folder / "log.db")
     os.chmod(shut_folder / "log.db", 0)
     body = """
-        import aiosqlite
+        import aiosqlite; anyio.Event()  # loads what is loaded late
         if os.getuid() == 0: os.setuid(65534)
         try:
             async with SQLiteStore.open(path, mode="read"): pass
