@@ -17,10 +17,11 @@ import structlog
 
 from callboard.events import Event, KeyReused, NewEvent, OutcomeUnknown, RecordedEvent, Undelivered
 from callboard.events.catalog import MessageReceived, MessageSent, Reply, SendCancelling
+from callboard.events.store import Signal
 from callboard.projections import Desk, Projection
 
 from . import rules
-from .commands import Cancel, Command, Delivery, Receive, Resume, Start, TakeAnswer
+from .commands import Cancel, Command, Delivery, Receive, Resolve, Resume, Start, TakeAnswer
 from .courier import Courier
 from .mailbox import Mailbox, Waiting, end_all
 
@@ -56,9 +57,11 @@ class Actor(ABC, Generic[S]):
         self.version = 0
         self.parked = ""
         self.unparked = anyio.Event()
+        self.held: anyio.Event | None = None
         self._mailbox = Mailbox(stream)
         self._couriers: dict[str, Courier] = {}
         self._scopes = set[anyio.CancelScope]()
+        self._ran = Signal()
         self._loaded = self._draining = self._stopped = False
         self._idle = anyio.Event()
 
@@ -91,6 +94,23 @@ class Actor(ABC, Generic[S]):
             self._draining, self._idle = True, anyio.Event()
             self.spawn(self._drain)
 
+    def hold(self) -> None:
+        """Begin nothing before `release`: this is a suspect, to be tried alone."""
+        self.held = anyio.Event()
+
+    async def release(self) -> None:
+        """Begin, and return when no effect runs here any more."""
+        if self.held is not None:
+            self.held.set()
+            self.held = None
+        self.wake()
+        while self._draining or self.busy():
+            await self._ran.next().wait()
+
+    def busy(self) -> bool:
+        """Return whether a call is under way outside."""
+        return False
+
     def spawn(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
         """Run an effect of this actor. Nobody here waits for it: its result comes as a command."""
         self.system.spawn(self._run, work, *args)
@@ -101,6 +121,7 @@ class Actor(ABC, Generic[S]):
             if not self._stopped:
                 await work(*args)
         self._scopes.discard(scope)
+        self._ran.notify()
 
     def stop(self) -> None:
         """End its effects, and give back what it has not accepted, so that senders try again."""
@@ -130,6 +151,8 @@ class Actor(ABC, Generic[S]):
 
     async def _drain(self) -> None:
         try:
+            if self.held is not None:
+                await self.held.wait()
             if not self._loaded:
                 await self._load()
             while True:
@@ -220,6 +243,8 @@ class Actor(ABC, Generic[S]):
     async def _is_new(self, one: Waiting) -> bool:
         """Return whether a delivery is to be taken in; one with an answer is answered from the log."""
         delivery, store = one.delivery, self.system.store
+        if isinstance(delivery, Resolve) and delivery.key:
+            return await store.find(self.stream, f"command:{delivery.key}") is None
         if not isinstance(delivery, Receive | Cancel):
             return True
         received = await store.find(self.stream, delivery.id)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from callboard.events import Event, Text
 from callboard.events.catalog import (
     Kind,
+    MessageDeadLettered,
     MessageReceived,
     MessageSent,
     ModelAttemptFailed,
@@ -19,6 +20,7 @@ from callboard.events.catalog import (
     ToolCallInDoubt,
     ToolCallRequested,
     ToolCallResolved,
+    ToolCallRetried,
     ToolCallStarted,
     ToolUse,
     TurnCancelled,
@@ -49,6 +51,9 @@ IN_DOUBT = (
 )
 """What a model is told of a call in doubt that nobody can look up."""
 
+SET_ASIDE = "set aside: each time this was taken up, the process ended"
+"""What whoever asked is told of a turn that ends its process."""
+
 
 def take(state: AgentState, command: Command) -> list[Event] | None:
     """Return what `command` adds to the log; None where any actor would know. Pure."""
@@ -71,8 +76,10 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
             if ok:
                 return [ToolCallFinished(id=id, text=as_text(text), replaced=replaced)]
             return [ToolCallFailed(id=id, text=as_text(text))]
-        case Resolve(id, _, text, by) if id in state.tools and state.tools[id].phase == "in doubt":
-            return [ToolCallResolved(id=id, text=as_text(text), by=by)]
+        case Resolve(id, _, text, by, key) if id in state.tools and state.tools[id].phase == "in doubt":
+            if text is None:
+                return [ToolCallRetried(id=id, by=by, command=key)]
+            return [ToolCallResolved(id=id, text=as_text(text), by=by, command=key)]
         case Begin() | TakeAttempt() | TakeReply() | TakeResult() | Resolve():
             return []
         case _:
@@ -119,17 +126,18 @@ def follow(state: AgentState, log_id: str) -> list[Event]:
     assert state.spec is not None
     if state.uses:
         return [_requested(state, turn, n, use) for n, use in enumerate(state.uses, start=1)]
-    cancelling = turn.id in state.desk.cancelling
     if state.model:
-        return _go_on_model(state, state.model, cancelling=cancelling)
+        return _go_on_model(state, state.model)
     if state.tools:
-        return _go_on_tools(state, log_id, cancelling=cancelling)
-    return _next_step(state, state.spec, turn, cancelling=cancelling)
+        return _go_on_tools(state, log_id)
+    return _next_step(state, state.spec, turn)
 
 
-def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived, *, cancelling: bool) -> list[Event]:
+def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> list[Event]:
     to = asker(turn)
-    if cancelling:
+    if state.desk.deadly:
+        return [MessageDeadLettered(id=turn.id, to=to, text=Text(SET_ASIDE))]
+    if state.desk.ending:
         return [TurnCancelled(id=turn.id, to=to, text=Text(CANCELLED))]
     if state.failed is not None:
         return [TurnFailed(id=turn.id, to=to, text=state.failed)]
@@ -142,9 +150,9 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived, *, can
     return [ModelCallRequested(id=f"{turn.id}/{state.step + 1}")]
 
 
-def _go_on_model(state: AgentState, call: ModelCall, *, cancelling: bool) -> list[Event]:
-    if cancelling:
-        return [ModelCallFailed(id=call.id, text=Text(CANCELLED))]
+def _go_on_model(state: AgentState, call: ModelCall) -> list[Event]:
+    if state.desk.ending:
+        return [ModelCallFailed(id=call.id, text=Text(_why_ending(state)))]
     if call.phase == "waiting" and not call.retry:
         return [ModelCallFailed(id=call.id, text=call.failure)]
     assert state.spec is not None
@@ -171,12 +179,17 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
     return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect="send", recipient=stream, seen=seen)
 
 
-def _go_on_tools(state: AgentState, log_id: str, *, cancelling: bool) -> list[Event]:
+def _why_ending(state: AgentState) -> str:
+    return SET_ASIDE if state.desk.deadly else CANCELLED
+
+
+def _go_on_tools(state: AgentState, log_id: str) -> list[Event]:
     assert state.spec is not None
     running = sum(call.phase == "running" for call in state.tools.values())
     events: list[Event] = []
     for call in state.tools.values():
-        event = _go_on(state.spec, call, log_id, cancelling=cancelling)
+        event = _given_up(state, call) if state.desk.ending else None
+        event = event or _go_on(state.spec, call, log_id)
         if isinstance(event, ToolCallStarted):
             running += 1
             if running > MAX_TOOLS:
@@ -186,12 +199,23 @@ def _go_on_tools(state: AgentState, log_id: str, *, cancelling: bool) -> list[Ev
     return events
 
 
-def _go_on(spec: AgentSpec, call: ToolCall, log_id: str, *, cancelling: bool) -> Event | None:
+def _given_up(state: AgentState, call: ToolCall) -> Event | None:
+    """Return what ends a call of a turn that begins nothing any more; None where it goes on as any other. Pure."""
+    match call.phase:
+        case "wanted":
+            return ToolCallFailed(id=call.id, text=Text(_why_ending(state)))
+        case "stopped" if call.wanted.effect != "once":
+            return ToolCallFailed(id=call.id, text=Text(_why_ending(state)))
+        case "in doubt" if state.desk.deadly:
+            return ToolCallResolved(id=call.id, text=Text(IN_DOUBT), by="policy")
+        case _:
+            return None
+
+
+def _go_on(spec: AgentSpec, call: ToolCall, log_id: str) -> Event | None:
     """Return what an open call needs next; None while it runs, or others have the word. Pure."""
     wanted = call.wanted
     match call.phase:
-        case "wanted" if cancelling:
-            return ToolCallFailed(id=call.id, text=Text(CANCELLED))
         case "wanted" if why := problem(spec, wanted):
             return ToolCallFailed(id=call.id, text=Text(why))
         case "wanted" if wanted.effect == "send":
@@ -200,8 +224,8 @@ def _go_on(spec: AgentSpec, call: ToolCall, log_id: str, *, cancelling: bool) ->
             return ToolCallInDoubt(id=call.id)
         case "wanted" | "stopped":
             return ToolCallStarted(id=call.id, attempt=call.attempt + 1, callkey=f"{log_id}/{call.id}")
-        case "in doubt" if not _reconciled(spec, wanted.tool):
-            return ToolCallResolved(id=call.id, text=Text(IN_DOUBT), by="policy")
+        case "in doubt":
+            return _by_policy(spec, call)
         case "answered":
             return (ToolCallFinished if call.ok else ToolCallFailed)(id=call.id, text=call.text)
         case _:
@@ -216,8 +240,14 @@ def _edit(wanted: ToolCallRequested) -> MessageSent:
     )  # fmt: skip
 
 
-def _reconciled(spec: AgentSpec, name: str) -> bool:
-    return any(tool.name == name and tool.reconcile for tool in spec.tools)
+def _by_policy(spec: AgentSpec, call: ToolCall) -> Event | None:
+    """Return what closes a call in doubt; None where a function or a person is asked."""
+    tool = next((tool for tool in spec.tools if tool.name == call.wanted.tool), None)
+    if tool is not None and (tool.reconcile or tool.in_doubt == "ask"):
+        return None
+    fails = tool is not None and tool.in_doubt == "fail"
+    why = f"{call.wanted.tool}: {IN_DOUBT}" if fails else IN_DOUBT
+    return ToolCallResolved(id=call.id, text=Text(why), by="policy", fails_turn=fails)
 
 
 def problem(spec: AgentSpec, wanted: ToolCallRequested) -> str:

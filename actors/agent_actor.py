@@ -72,6 +72,10 @@ class AgentActor(Actor[AgentState]):
             return str(error)
         return ""
 
+    def busy(self) -> bool:
+        """Return whether a model call is open, or a tool runs."""
+        return self.state.model is not None or self.state.runs
+
     # -- effects --------------------------------------------------------------------------------
 
     def react(self, event: RecordedEvent) -> None:
@@ -199,7 +203,8 @@ class AgentActor(Actor[AgentState]):
             text = as_result(await run(tool.reconcile, key))
         except Exception as error:  # a border to others' code
             text = f"{rules.IN_DOUBT} Asking what came of it failed: {type(error).__name__}: {error}"
-        await self.system.deliver(self.stream, Resolve(id, name_of(self.stream), storable(text)[0], "reconcile"))
+        decision = Resolve(id, name_of(self.stream), storable(text)[0], "reconcile")
+        await self.system.deliver(self.stream, decision)
 
 
 def _taken(id: str, reply: ModelReply, cause: str) -> TakeReply:

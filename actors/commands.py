@@ -56,10 +56,16 @@ class Start(Delivery):
 
 @dataclass(frozen=True, slots=True)
 class Resolve(Delivery):
-    """Say what came of the tool call `id`, which is in doubt."""
+    """Say what came of the tool call `id`, which is in doubt, or that it runs again.
 
-    text: str
+    Attributes:
+        text: What the model is told; nothing to run it again.
+        key: Names this very decision, so that it counts once; empty where it cannot come twice.
+    """
+
+    text: str | None
     by: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def cancel(desk: Desk) -> list[Event]:
     idle = [m for m in desk.backlog if m.id in desk.cancelling]
     if idle:
         return [TurnCancelled(id=m.id, to=asker(m), text=Text(CANCELLED)) for m in idle]
-    if desk.turn and desk.turn.id in desk.cancelling:
+    if desk.ending:
         return [SendCancelling(id=id) for id in desk.sends if id not in desk.cancelling]
     return []
 

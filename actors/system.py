@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
+from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -32,6 +33,7 @@ from callboard.events.catalog import (
 from callboard.projections import Pending, pending, replay
 from callboard.projections.answer import Answer, answer_of
 
+from . import inbox
 from .actor import Actor
 from .agent_actor import AgentActor
 from .block import BlockActor
@@ -98,6 +100,8 @@ class System:
                 async with anyio.create_task_group() as tasks:
                     system = cls(store, model, tasks, outside or Outside())
                     await system._take_up()
+                    if (path := getattr(store, "path", "")) and isinstance(path, str):
+                        tasks.start_soon(system._watch, inbox.folder_of(path))
                     yield system
                     with anyio.move_on_after(grace):
                         await system.quiet()
@@ -113,8 +117,18 @@ class System:
         async for event in self.store.read_all():
             left.take(event)
             self._started.add(event.stream)
+        suspects = left.suspects()
+        for stream in suspects:
+            self.actor(stream).hold()
         for stream in left.streams():
             self.actor(stream).wake()
+        if suspects:
+            log.warning("turns that were running when the process ended are tried alone", actors=suspects)
+            self.spawn(self._try_alone, suspects)
+
+    async def _try_alone(self, suspects: list[str]) -> None:
+        for stream in suspects:
+            await self.actor(stream).release()
 
     async def pending(self) -> Pending:
         """Return all that was begun and has not ended."""
@@ -139,6 +153,32 @@ class System:
             if not self._busy:
                 self._quiet.set()
                 self._quiet = anyio.Event()
+
+    async def _watch(self, folder: Path) -> None:
+        """Take up the commands that other processes put into `folder`."""
+        while True:
+            for file in inbox.waiting(folder):
+                try:
+                    await self.settle(inbox.read(file))
+                except CallboardError as error:
+                    log.warning("command refused", file=file.name, why=str(error))
+                file.unlink(missing_ok=True)
+            await anyio.sleep(inbox.POLL)
+
+    async def settle(self, command: inbox.Settle) -> None:
+        """Take up what somebody says of a call in doubt; return when it is recorded. Twice is once.
+
+        Raises:
+            NotInDoubt: The call is not in doubt, or not any more.
+        """
+        recorded = f"command:{command.key}"
+        items = list((await self.pending()).items.values())
+        streams = [item.stream for item in items if item.id == command.call] or list(self._started)
+        for stream in streams:
+            if await self.store.find(stream, recorded):
+                return
+        doubt = inbox.doubt_of(items, command.call)
+        await self.deliver(doubt.stream, command.delivery())
 
     async def quiet(self) -> None:
         """Wait until nothing goes on by itself."""

@@ -16,7 +16,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import to_json
 
 from callboard.events import SpecError
-from callboard.events.specs import ToolSpec
+from callboard.events.specs import InDoubt, ToolSpec
 
 from .code import address_of
 from .memory import EDITS, faults, schema_of
@@ -47,12 +47,15 @@ class Tool:
     Attributes:
         effect: `read` runs again after a crash; `idempotent` too, with the same key; `once` never by itself.
         timeout: Seconds until a call counts as failed.
+        reconcile: Says by a call's key what came of it, where the process ended while it ran.
+        in_doubt: Without that, `tell` the model that nobody knows, `ask` a person, or `fail` the turn.
     """
 
     function: Callable[..., Any]
     effect: Literal["read", "idempotent", "once"] = "once"
     timeout: float = 60.0
     reconcile: Reconcile | None = None
+    in_doubt: InDoubt = "tell"
 
     @property
     def name(self) -> str:
@@ -77,6 +80,7 @@ class Tool:
             code=address_of(self.function),
             timeout=self.timeout,
             reconcile=address_of(self.reconcile) if self.reconcile else "",
+            in_doubt=self.in_doubt,
         )
 
     def arguments(self) -> type[BaseModel]:
@@ -150,6 +154,7 @@ def tool(
     effect: Literal["read", "idempotent", "once"] = "once",
     timeout: float = 60.0,
     reconcile: Reconcile | None = None,
+    in_doubt: InDoubt = "tell",
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
     """Declare what a tool does outside. Without this, a function is a `once` tool.
@@ -158,6 +163,7 @@ def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
         effect: `read`, `idempotent` or `once`; see `Tool`.
         timeout: Seconds until a call counts as failed; 60 by default.
         reconcile: Says by a call's key what came of it, if the process stopped while it ran.
+        in_doubt: Without that, `tell` the model, `ask` a person, or `fail` the turn.
     """
     if function is not None:
         return Tool(function)

@@ -143,6 +143,12 @@ class TurnCancelled(TextReply, closes="turn"):
     ok = False
 
 
+class MessageDeadLettered(TextReply, closes="turn"):
+    """The turn was set aside: each time it was taken up, the process ended."""
+
+    ok = False
+
+
 # -- sends: a pair in the sender's stream -----------------------------------------------------------
 
 
@@ -288,11 +294,34 @@ class ToolCallFailed(Event, closes="tool", takes_in=True):
     text: Text
 
 
+class ToolCallRetried(Event, goes_on="tool", takes_in=True):
+    """Somebody decided that a call in doubt runs again; `command` is the key of who said so."""
+
+    by: str
+    command: str = ""
+
+    @property
+    def key(self) -> str | None:
+        return f"command:{self.command}" if self.command else None
+
+
 class ToolCallResolved(Event, closes="tool", takes_in=True):
-    """Who looked says what came of a call in doubt; `by` is `policy`, `reconcile` or `user`."""
+    """What a call in doubt came to, as far as anyone can say; the model is told `text`.
+
+    Attributes:
+        by: Who says so: `policy`, `reconcile` or `user`.
+        command: The key of who said so, from outside.
+        fails_turn: Whether the turn ends here, with `text` as the reason.
+    """
 
     text: Text
     by: str
+    command: str = ""
+    fails_turn: bool = False
+
+    @property
+    def key(self) -> str | None:
+        return f"command:{self.command}" if self.command else None
 
 
 # -- actors -----------------------------------------------------------------------------------------

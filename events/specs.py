@@ -17,6 +17,10 @@ Effect = Literal["read", "idempotent", "once", "send"]
 """What a call does outside: nothing; the same however often, under one key; something that must not
 happen twice; or a message, which has a log of its own."""
 
+InDoubt = Literal["tell", "ask", "fail"]
+"""What happens to a `once` call that began and has no outcome: the model is told that nobody knows; a person
+is asked, and the turn waits; or the turn fails."""
+
 
 class ToolSpec(Frozen):
     """A tool of an agent.
@@ -26,6 +30,7 @@ class ToolSpec(Frozen):
         code: Where the function is, as `module:name`; empty for the memory tools, which are sends.
         timeout: Seconds until a call counts as failed.
         reconcile: Where the function is that says what came of a call in doubt; empty without one.
+        in_doubt: What happens to a call in doubt where there is none.
     """
 
     name: str
@@ -35,6 +40,7 @@ class ToolSpec(Frozen):
     code: str = ""
     timeout: float = 60.0
     reconcile: str = ""
+    in_doubt: InDoubt = "tell"
 
 
 class BlockUse(Frozen):

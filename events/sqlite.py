@@ -125,6 +125,11 @@ class SQLiteStore:
         raise NotALog(self._path, "it does not begin with LogCreated")
 
     @property
+    def path(self) -> str:
+        """The file, under its one name."""
+        return self._path
+
+    @property
     def log_id(self) -> str:
         """The identity of this log."""
         return self._log_id

@@ -23,6 +23,7 @@ from callboard.events.catalog import (
     ToolCallInDoubt,
     ToolCallRequested,
     ToolCallResolved,
+    ToolCallRetried,
     ToolCallStarted,
     ToolUse,
     TurnResumed,
@@ -203,6 +204,10 @@ def _of_tool(state: AgentState, event: Event) -> AgentState:
             return _with_tool(state, replace(state.tools[id], phase="running", attempt=attempt))
         case ToolCallInDoubt(id=id):
             return _with_tool(state, replace(state.tools[id], phase="in doubt"))
+        case ToolCallRetried(id=id):
+            return _with_tool(state, replace(state.tools[id], phase="wanted"))
+        case ToolCallResolved(id=id, text=text, fails_turn=True):
+            return replace(_without_tool(state, id, text), failed=text)
         case MessageSent(id=id) if id in state.tools:
             return _with_tool(state, replace(state.tools[id], phase="sent"))
         case SendAccepted(id=id) if id in state.tools:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from callboard.events import Event
 from callboard.events.catalog import (
+    MessageDeadLettered,
     MessageReceived,
     MessageSent,
     SendAccepted,
@@ -19,6 +20,9 @@ from callboard.events.catalog import (
     TurnResumed,
     TurnStarted,
 )
+
+MAX_TAKES = 4
+"""How often a turn that ends its process is taken up before it is set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,16 @@ class Desk:
     backlog: tuple[MessageReceived, ...] = ()
     cancelling: frozenset[str] = frozenset()
     sends: dict[str, MessageSent] = field(default_factory=dict[str, MessageSent])
+
+    @property
+    def deadly(self) -> bool:
+        """Whether the open turn has ended its process each time that it was taken up."""
+        return self.turn is not None and self.attempt > MAX_TAKES
+
+    @property
+    def ending(self) -> bool:
+        """Whether the open turn begins nothing any more, since nobody wants it or nobody can do it."""
+        return self.turn is not None and (self.turn.id in self.cancelling or self.deadly)
 
     def holds(self, id: str) -> bool:
         """Return whether the message `id` is here and not answered yet."""
@@ -55,7 +69,7 @@ def evolve(desk: Desk, event: Event) -> Desk:
             return replace(desk, attempt=attempt)
         case TurnCancelling(id=id) | SendCancelling(id=id):
             return replace(desk, cancelling=desk.cancelling | {id})
-        case TurnFinished(id=id) | TurnFailed(id=id) | TurnCancelled(id=id):
+        case TurnFinished(id=id) | TurnFailed(id=id) | TurnCancelled(id=id) | MessageDeadLettered(id=id):
             return _without_turn(desk, id)
         case MessageSent():
             return replace(desk, sends={**desk.sends, event.id: event})

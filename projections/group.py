@@ -8,6 +8,7 @@ from callboard.events import Event, Text
 from callboard.events.catalog import (
     GroupChanged,
     GroupStarted,
+    MessageDeadLettered,
     MessageSent,
     Part,
     SendAnswered,
@@ -104,7 +105,7 @@ def evolve(state: GroupState, event: Event) -> GroupState:
             return _hear(state, id, text)
         case SendFailed(id=id, text=text, accepted=accepted):
             return _hear(state, id, text, failed=True, accepted=accepted)
-        case TurnFinished() | TurnFailed() | TurnCancelled():
+        case TurnFinished() | TurnFailed() | TurnCancelled() | MessageDeadLettered():
             return replace(state, began=len(state.transcript), assigned=0, open={}) if not state.desk.turn else state
         case _:
             return state

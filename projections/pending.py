@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callboard.events import CallboardError, RecordedEvent
-from callboard.events.catalog import ModelAttemptFailed
+from callboard.events.catalog import ModelAttemptFailed, TurnResumed
 
 from .projection import Projection
+
+RUNNING = ("ModelCallStarted", "ToolCallStarted")
+"""Events after which an effect runs outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Open:
         since: Position of the event that opened it.
         recipient: The stream whose answer it waits for; empty where it waits for no actor.
         due: When it goes on by itself; None where no time is set.
+        attempt: Of a turn, how often it was taken up.
     """
 
     stream: str
@@ -30,6 +34,7 @@ class Open:
     since: int
     recipient: str = ""
     due: datetime | None = None
+    attempt: int = 1
 
 
 class NotPaired(CallboardError):
@@ -49,6 +54,12 @@ class Pending:
     def streams(self) -> list[str]:
         """Return the streams with something open, each once, oldest first."""
         return list(dict.fromkeys(item.stream for item in self.items.values()))
+
+    def suspects(self) -> list[str]:
+        """Return the streams whose turn was taken up again before and was running when the process ended."""
+        running = {item.stream for item in self.items.values() if item.latest in RUNNING}
+        again = [item.stream for item in self.items.values() if item.kind == "turn" and item.attempt > 1]
+        return [stream for stream in dict.fromkeys(again) if stream in running]
 
     def take(self, event: RecordedEvent) -> None:
         """Fold `event` in.
@@ -70,7 +81,8 @@ class Pending:
         recipient = before.recipient if before else getattr(data, "recipient", "")
         since = before.since if before else event.position
         due = data.retry_at if isinstance(data, ModelAttemptFailed) else None
-        self.items[key] = Open(event.stream, kind, data.id, event.type, since, recipient, due)
+        attempt = data.attempt if isinstance(data, TurnResumed) else before.attempt if before else 1
+        self.items[key] = Open(event.stream, kind, data.id, event.type, since, recipient, due, attempt)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pending) and self.items == other.items

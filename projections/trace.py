@@ -15,6 +15,7 @@ from callboard.events.catalog import (
     BlockEdited,
     BlockEditRefused,
     BlockStarted,
+    MessageDeadLettered,
     MessageReceived,
     MessageRefused,
     MessageSent,
@@ -30,6 +31,7 @@ from callboard.events.catalog import (
     ToolCallInDoubt,
     ToolCallRequested,
     ToolCallResolved,
+    ToolCallRetried,
     ToolCallStarted,
     TurnCancelled,
     TurnCancelling,
@@ -87,9 +89,9 @@ class Traces:
             case TurnFinished(text=text, stop_reason=reason):
                 turn.text, turn.stop_reason = str(text), reason
                 _end(turn, event, "answered")
-            case TurnFailed(text=text) | TurnCancelled(text=text):
+            case TurnFailed(text=text) | TurnCancelled(text=text) | MessageDeadLettered(text=text):
                 turn.text = str(text)
-                _end(turn, event, "failed" if isinstance(data, TurnFailed) else "cancelled")
+                _end(turn, event, "cancelled" if isinstance(data, TurnCancelled) else "failed")
             case _:
                 pass
 
@@ -176,6 +178,8 @@ class Traces:
                 call.attempts, call.state = attempt, "running"
             case ToolCallInDoubt():
                 call.in_doubt, call.state = True, "in doubt"
+            case ToolCallRetried(by=by):
+                call.resolved_by, call.state = by, "wanted"
             case ToolCallFinished(text=text) | ToolCallFailed(text=text):
                 call.text = str(text)
                 _end(call, event, "finished" if isinstance(data, ToolCallFinished) else "failed")

@@ -15,6 +15,7 @@ VERBS = {
     "demo": "Show what callboard does, with a scripted model and no network.",
     "replay": "Show every agent, group and block as of any position of a log.",
     "trace": "Show what came of a request: turns, model calls, tool calls and edits.",
+    "log": "Look after a log: calls in doubt.",
 }
 """Every verb with its line in the help; each is a function of its name in a module of its name."""
 

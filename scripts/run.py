@@ -7,7 +7,6 @@ import shlex
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,8 +34,9 @@ from callboard.events.catalog import MessageReceived, Usage
 from callboard.events.codec import MAX_TEXT
 from callboard.projections import pending, replay
 from callboard.projections.answer import Answer, open_request
-from callboard.scripts.border import FINE, FOUND, INTERRUPTED, say
+from callboard.scripts.border import FINE, FOUND, say
 from callboard.scripts.screen import console, duration, harmless, many, print_json
+from callboard.scripts.signals import interruptible
 from callboard.scripts.transcript import Transcript
 
 _ANSWER = TypeAdapter(Answer)
@@ -74,13 +74,26 @@ def run(
     said = checked_message(_read(message))
     served = _model(chosen, model, base_url)
     place = log or Path(f"{chosen.name}.db")
+    return conversation(chosen, said, model=served, log=place, to=to, key=key, out=None if json else console())
+
+
+def conversation(
+    team: Team,
+    message: str,
+    *,
+    model: Model,
+    log: Path | EventStore,
+    to: str | None = None,
+    key: str | None = None,
+    out: Console | None,
+) -> int:
+    """Do what `converse` does, from the start of a loop to its end; Ctrl-C and SIGTERM end it in order."""
     log_to_stderr()
-    out = None if json else console()
-    try:
-        return anyio.run(partial(converse, chosen, said, model=served, log=place, to=to, key=key, out=out))
-    except KeyboardInterrupt:
-        say("interrupted; what was done is in the log, and the same command goes on where it stopped")
-        return INTERRUPTED
+
+    async def work(asking: anyio.CancelScope) -> int:
+        return await converse(team, message, model=model, log=log, to=to, key=key, out=out, asking=asking)
+
+    return anyio.run(interruptible, work)
 
 
 async def converse(
@@ -92,8 +105,11 @@ async def converse(
     to: str | None = None,
     key: str | None = None,
     out: Console | None,
+    asking: anyio.CancelScope | None = None,
 ) -> int:
     """Ask `team`, show what happens on `out`, or print JSON where that is None; return the exit code.
+
+    Cancelling `asking` ends the wait for the answer; what is under way ends as when any system is left.
 
     Raises:
         SpecError: Nobody is called `to`, or the log holds something else of a name in the team.
@@ -111,7 +127,11 @@ async def converse(
         system = await stack.enter_async_context(System.open(store, model=model))
         for spec in team.roots:
             await system.start(spec)
-        outcome = await _ask(Ref(recipient.stream, system), message, key, out)
+        outcome = None
+        with asking or anyio.CancelScope():
+            outcome = await _ask(Ref(recipient.stream, system), message, key, out)
+        if outcome is None:
+            return FOUND
         outcome.seconds = anyio.current_time() - began
         _tell(outcome, log if isinstance(log, Path) else None, out)
         return FOUND if outcome.error else FINE

@@ -328,15 +328,3 @@ def test_bad_use_is_said_and_leaves_nothing_behind(
     printed = capsys.readouterr()
     assert says in printed.err
     assert (printed.out, sorted(path.name for path in here.iterdir())) == ("", ["team.toml"])
-
-
-def test_ctrl_c_says_that_the_same_command_goes_on(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    def interrupted(_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("callboard.scripts.run.anyio.run", interrupted)
-    url = "http://127.0.0.1:1/v1"
-    assert main(["run", "team.toml", "Hi", "--model", "m", "--base-url", url]) == 130
-    assert "the same command goes on where it stopped" in capsys.readouterr().err

@@ -1,0 +1,106 @@
+"""Commands from other processes: files put into a folder beside the log, each taken up exactly once.
+
+Only the owner of a log writes to it. Who wants something of it from elsewhere puts a file by rename into
+`<log>.inbox`; the owner takes it up, records it under the file's key, and removes it. A file that was
+recorded and not yet removed when the owner stopped is recognised by its key.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from callboard.events import CallboardError, SpecError
+from callboard.projections import Open
+
+from .commands import Resolve
+from .ref import USER
+
+log = structlog.get_logger()
+
+POLL = 0.25
+"""Seconds between two looks into an inbox."""
+
+
+class NotInDoubt(CallboardError):
+    """A call that is not in doubt, or not any more, was to be settled."""
+
+
+class Settle(BaseModel):
+    """Say what came of a call in doubt; with `retry` it runs again.
+
+    Attributes:
+        call: The id of the tool call.
+        key: Names this very decision.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["settle"] = "settle"
+    key: str
+    call: str
+    outcome: Literal["returned", "failed", "retry"]
+    text: str = ""
+
+    def delivery(self) -> Resolve:
+        """Return this as what the agent is told."""
+        told = {"returned": self.text, "failed": f"it failed: {self.text}", "retry": None}[self.outcome]
+        return Resolve(self.call, USER, told, USER, self.key)
+
+
+def folder_of(path: str | os.PathLike[str]) -> Path:
+    """Return the inbox of the log at `path`."""
+    return Path(f"{os.path.realpath(path)}.inbox")
+
+
+def put(path: str | os.PathLike[str], command: Settle) -> Path:
+    """Put `command` into the inbox of the log at `path`; return its file, which is gone once it was taken up."""
+    folder = folder_of(path)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file, draft = folder / f"{command.key}.json", folder / f".{command.key}.{os.getpid()}"
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as out:
+        out.write(command.model_dump_json())
+        out.flush()
+        os.fsync(out.fileno())
+    os.rename(draft, file)
+    return file
+
+
+def waiting(folder: Path) -> list[Path]:
+    """Return the files that wait in `folder`, oldest first."""
+    try:
+        files = [file for file in folder.iterdir() if file.suffix == ".json" and not file.name.startswith(".")]
+        return sorted(files, key=lambda file: file.stat().st_mtime_ns)
+    except OSError:
+        return []
+
+
+def read(file: Path) -> Settle:
+    """Return the command in `file`.
+
+    Raises:
+        SpecError: It holds none; it is set aside as `<name>.bad`.
+    """
+    try:
+        return Settle.model_validate_json(file.read_bytes())
+    except (ValidationError, OSError) as error:
+        file.rename(file.with_suffix(".bad"))
+        raise SpecError(f"{file.name} holds no command ({error}); it is set aside as {file.stem}.bad") from None
+
+
+def doubt_of(items: list[Open], call: str) -> Open:
+    """Return the open call in doubt that `call` is, or the only one whose id ends so.
+
+    Raises:
+        NotInDoubt: There is none; the error names those that there are.
+    """
+    doubts = [item for item in items if item.latest == "ToolCallInDoubt"]
+    found = [item for item in doubts if item.id == call] or [item for item in doubts if item.id.endswith(call)]
+    if len(found) != 1:
+        known = ", ".join(item.id for item in doubts) or "none"
+        raise NotInDoubt(f"{call!r} names {len(found) or 'no'} call in doubt; in doubt: {known}")
+    return found[0]

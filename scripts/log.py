@@ -1,0 +1,143 @@
+"""`callboard log`: what people do to a log: settle doubts."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+import anyio
+from cyclopts import App, Parameter
+from pydantic import JsonValue
+from rich.console import RenderableType
+
+from callboard.actors import inbox, settle
+from callboard.actors.outside import Outside
+from callboard.events import LogInUse, RecordedEvent, SQLiteStore
+from callboard.events.catalog import ToolCallRequested
+from callboard.projections import pending, replay
+from callboard.scripts.border import FINE, FOUND, BadUse
+from callboard.scripts.main import main
+from callboard.scripts.screen import columns, print_json, show, styled
+
+log = App(name="log", help="Look after a log: calls in doubt.", help_format="plaintext")
+
+PATIENCE = 10.0
+"""Seconds that a command waits for the owner of the log to take it up."""
+
+
+@log.command
+async def doubts(log: str, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+    """List the tool calls that began and have no outcome; exit code 1 if there are any.
+
+    Parameters
+    ----------
+    log
+        The log: a file.
+    as_json
+        Print JSON.
+    """
+    async with SQLiteStore.open(log, mode="read") as store:
+        items = [item for item in (await replay(store, pending)).items.values() if item.latest == "ToolCallInDoubt"]
+        found = [await _event_at(store, item.since) for item in items]
+    if as_json:
+        print_json({"doubts": [_shape(event) for event in found]})
+    elif found:
+        show(columns(*(_line(event) for event in found)))
+        show(styled(("settle one: callboard log resolve LOG CALL --returned TEXT | --failed TEXT | --retry", "dim")))
+    else:
+        show(styled(("no call is in doubt", "dim")))
+    return FOUND if found else FINE
+
+
+@log.command
+async def resolve(
+    log: str,
+    call: str,
+    /,
+    *,
+    returned: str | None = None,
+    failed: str | None = None,
+    retry: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Say what came of a call in doubt; the agent that made it goes on from there.
+
+    While a process has the log open, it takes this up; else it is recorded at once, and the agent goes on
+    when the log is opened next.
+
+    Parameters
+    ----------
+    log
+        The log: a file.
+    call
+        The id of the call, or the end of it.
+    returned
+        It was done, and this is its result.
+    failed
+        It was not done, and this is why.
+    retry
+        It was not done, and shall run again.
+    """
+    outcome, text = _outcome(returned, failed, retry=retry)
+    command = inbox.Settle(key=Outside().key(), call=call, outcome=outcome, text=text)
+    try:
+        async with SQLiteStore.open(log) as store:
+            call = await settle.settle(store, command)
+    except LogInUse as owner:
+        await _hand_over(log, command, owner)
+        return FINE
+    show(styled((f"settled {call}; its agent goes on when the log is opened next", "")))
+    return FINE
+
+
+def _outcome(
+    returned: str | None, failed: str | None, *, retry: bool
+) -> tuple[Literal["returned", "failed", "retry"], str]:
+    match returned, failed, retry:
+        case str(text), None, False:
+            return "returned", text
+        case None, str(text), False:
+            return "failed", text
+        case None, None, True:
+            return "retry", ""
+        case _:
+            raise BadUse("say one of --returned TEXT, --failed TEXT and --retry")
+
+
+async def _hand_over(log: str, command: inbox.Settle, owner: LogInUse) -> None:
+    async with SQLiteStore.open(log, mode="read") as store:
+        doubt = inbox.doubt_of(list((await replay(store, pending)).items.values()), command.call)
+    file = inbox.put(log, command.model_copy(update={"call": doubt.id}))
+    with anyio.move_on_after(PATIENCE):
+        while file.exists():  # noqa: ASYNC110 - another process removes it
+            await anyio.sleep(0.05)
+        show(styled((f"settled {doubt.id}; {owner.owner} goes on with it", "")))
+        return
+    show(styled((f"{owner.owner} has not taken it up yet; it stays in {file.parent} until it is", "")))
+
+
+async def _event_at(store: SQLiteStore, position: int) -> RecordedEvent:
+    events = [event async for event in store.read_all(after=position - 1, until=position)]
+    return events[0]
+
+
+def _shape(event: RecordedEvent) -> dict[str, JsonValue]:
+    data = event.data
+    assert isinstance(data, ToolCallRequested)
+    return {
+        "call": data.id,
+        "stream": event.stream,
+        "tool": data.tool,
+        "arguments": str(data.arguments),
+        "since": event.recorded_at.isoformat(),
+        "position": event.position,
+    }
+
+
+def _line(event: RecordedEvent) -> tuple[RenderableType, ...]:
+    data = event.data
+    assert isinstance(data, ToolCallRequested)
+    return styled((f"@{event.position}", "dim")), styled((data.id, "")), styled((f"{data.tool} {data.arguments}", ""))
+
+
+if __name__ == "__main__":
+    sys.exit(main(["log", *sys.argv[1:]]))
