@@ -1,0 +1,157 @@
+"""Calls: what an agent asks of a model and of its tools, each attempt, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .event import Event, Frozen
+from .specs import Effect
+from .text import Text
+
+
+class ToolUse(Frozen):
+    """A tool that a model wants; `arguments` is the JSON that it wrote, malformed as it may be."""
+
+    name: str
+    arguments: Text
+
+
+class Usage(Frozen):
+    """Tokens of one model call, as the provider counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+# -- model calls ------------------------------------------------------------------------------------
+
+
+class ModelCallRequested(Event, opens="call"):
+    """A model call is wanted over the history of this stream up to here."""
+
+
+class ModelCallStarted(Event, goes_on="call", takes_in=True):
+    """An attempt begins now; recorded before its first byte leaves.
+
+    The request can be rebuilt from this: the spec and the history that the stream holds before it,
+    and the blocks at these versions, in the layout `rendering`.
+
+    Attributes:
+        blocks: The version of each block that the agent reads, by label.
+        news: Labels of blocks that others changed since the turn's first call.
+        prompt: Hash of the request, 16 hex digits.
+    """
+
+    attempt: int
+    blocks: dict[str, int] = {}
+    news: tuple[str, ...] = ()
+    rendering: int = 1
+    prompt: str
+
+
+class ModelAttemptFailed(Event, goes_on="call", takes_in=True):
+    """An attempt gave no whole reply; the next one is due at `retry_at`, if there is one.
+
+    Attributes:
+        kind: A word for the class of failure, such as `rate_limit`, `timeout`, `cut`.
+    """
+
+    attempt: int
+    kind: str
+    text: Text
+    retry_at: datetime | None = None
+
+
+class ModelCallFinished(Event, closes="call", takes_in=True):
+    """The reply: a text, and the tools it wants.
+
+    Attributes:
+        model: The model that answered, as the provider names it.
+        replaced: How many characters that cannot be stored were replaced.
+    """
+
+    text: Text = Text()
+    uses: tuple[ToolUse, ...] = ()
+    usage: Usage | None = None
+    model: str = ""
+    finish_reason: str = "stop"
+    replaced: int = 0
+
+
+class ModelCallFailed(Event, closes="call"):
+    """The call is given up."""
+
+    text: Text
+
+
+# -- tool calls -------------------------------------------------------------------------------------
+
+
+class ToolCallRequested(Event, opens="tool"):
+    """A tool is wanted. What it does outside is recorded, so that later code cannot change it.
+
+    Attributes:
+        recipient: The stream that a `send` goes to.
+        seen: Version of the block that the model had read, for an edit.
+    """
+
+    tool: str
+    arguments: Text
+    effect: Effect
+    recipient: str = ""
+    seen: int = 0
+
+
+class ToolCallStarted(Event, goes_on="tool"):
+    """The tool begins now, and may have run from here on; `callkey` is what it is known by outside."""
+
+    attempt: int
+    callkey: str
+
+
+class ToolCallInDoubt(Event, goes_on="tool"):
+    """The tool began, and nobody here knows whether it ran. The call stays open."""
+
+
+class ToolCallFinished(Event, closes="tool", takes_in=True):
+    """The tool's result; `replaced` counts characters that cannot be stored and were replaced."""
+
+    text: Text
+    replaced: int = 0
+
+
+class ToolCallFailed(Event, closes="tool", takes_in=True):
+    """The call was refused, or the tool raised; the model is told `text`."""
+
+    text: Text
+
+
+class ToolCallRetried(Event, goes_on="tool", takes_in=True):
+    """Somebody decided that a call in doubt runs again; `command` is the key of who said so."""
+
+    by: str
+    command: str = ""
+
+    @property
+    def key(self) -> str | None:
+        return f"command:{self.command}" if self.command else None
+
+
+class ToolCallResolved(Event, closes="tool", takes_in=True):
+    """What a call in doubt came to, as far as anyone can say; the model is told `text`.
+
+    Attributes:
+        by: Who says so: `policy`, `reconcile` or `user`.
+        command: The key of who said so, from outside.
+        fails_turn: Whether the turn ends here, with `text` as the reason.
+    """
+
+    text: Text
+    by: str
+    command: str = ""
+    fails_turn: bool = False
+
+    @property
+    def key(self) -> str | None:
+        return f"command:{self.command}" if self.command else None

@@ -1,0 +1,81 @@
+"""Lives: how logs, agents, groups and blocks begin and change."""
+
+from __future__ import annotations
+
+from .event import Event
+from .mail import Reply, TextReply
+from .specs import AgentSpec, BlockSpec, GroupSpec
+from .text import Text
+
+
+class LogCreated(Event):
+    """The first event of every log; `log_id` is its identity, part of every key that leaves it."""
+
+    log_id: str
+
+
+class AgentStarted(Event, takes_in=True):
+    """An agent began."""
+
+    spec: AgentSpec
+
+
+class AgentChanged(Event, takes_in=True):
+    """The spec of an agent changed; it holds from the next model call."""
+
+    spec: AgentSpec
+
+
+class GroupStarted(Event, takes_in=True):
+    """A group began."""
+
+    spec: GroupSpec
+
+
+class GroupChanged(Event, takes_in=True):
+    """The spec of a group changed; it holds from the next choice."""
+
+    spec: GroupSpec
+
+
+class BlockStarted(Event, takes_in=True):
+    """A block began, with its first value."""
+
+    spec: BlockSpec
+
+
+class BlockChanged(Event, takes_in=True):
+    """The spec of a block changed; its value stays."""
+
+    spec: BlockSpec
+
+
+class BlockEdited(Reply, takes_in=True):
+    """An edit was decided: at character `at`, `cut` characters gave way to `before`, `put`, `after`.
+
+    Attributes:
+        verb: The tool that asked for it.
+        put: What the editor wrote, as it was said.
+        size: Characters that the block holds now, of `limit`.
+    """
+
+    verb: str
+    at: int
+    cut: int = 0
+    before: str = ""
+    put: Text
+    after: str = ""
+    size: int
+    limit: int
+
+    @property
+    def words(self) -> Text:
+        return Text(f"done; the block holds {self.size:,} of {self.limit:,} characters now")
+
+
+class BlockEditRefused(TextReply, takes_in=True):
+    """An edit was refused; `text` says why, `arguments` what was asked for."""
+
+    ok = False
+    verb: str = ""
+    arguments: Text = Text()

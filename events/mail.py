@@ -1,0 +1,161 @@
+"""Messages: what is asked and told, who works on it, and what whoever asked hears.
+
+An event that answers a message carries the key `re:<id>`, so that the same message, come again, is
+answered from there.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import JsonValue
+
+from .event import Event
+from .text import Text
+
+Kind = Literal["ask", "tell", "turn", "edit"]
+"""What a message wants: an answer; nothing; a member's word in a group; a change of a block."""
+
+
+class Part(NamedTuple):
+    """One utterance of a message; `failed` marks the reason why a speaker had nothing to say. Stored as an array."""
+
+    speaker: str
+    text: Text
+    failed: bool = False
+
+
+class Reply(Event):
+    """An event that answers the message `id`, for the stream `to` (empty where nobody waits)."""
+
+    ok: ClassVar[bool] = True
+
+    to: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"re:{self.id}"
+
+    @property
+    def words(self) -> Text:
+        """What whoever asked is told."""
+        return Text()
+
+
+class TextReply(Reply):
+    """A reply whose words are recorded."""
+
+    text: Text = Text()
+
+    @property
+    def words(self) -> Text:
+        return self.text
+
+
+# -- what lies on the desk of an agent or a group ---------------------------------------------------
+
+
+class MessageReceived(Event, opens="turn", takes_in=True):
+    """A message was accepted; it waits in the backlog.
+
+    Attributes:
+        sender: The stream that sent it, or `user`.
+        parts: What it says, in order, each with who says it.
+        params: Options of this request, for the pattern.
+    """
+
+    sender: str
+    kind: Kind = "ask"
+    parts: tuple[Part, ...]
+    conversation: str = "main"
+    params: dict[str, JsonValue] = {}
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+
+class MessageRefused(TextReply, takes_in=True):
+    """A cancel came before its message: this answers the message, should it still come."""
+
+    ok = False
+
+
+class TurnStarted(Event, goes_on="turn"):
+    """The oldest message of the backlog is worked on."""
+
+
+class TurnResumed(Event, goes_on="turn", takes_in=True):
+    """The process stopped while effects of this turn ran; `attempt` counts from 2."""
+
+    attempt: int
+
+
+class TurnCancelling(Event, goes_on="turn", takes_in=True):
+    """Whoever asked no longer wants this; the turn stays open until what it began has ended."""
+
+
+class TurnFinished(TextReply, closes="turn"):
+    """The turn ended with an answer. `stop_reason` says why there: `end`, `max_steps`, `empty`, ..."""
+
+    stop_reason: str = "end"
+
+
+class TurnFailed(TextReply, closes="turn"):
+    """The turn ended without an answer; `text` says why."""
+
+    ok = False
+
+
+class TurnCancelled(TextReply, closes="turn"):
+    """The turn ended because it was cancelled."""
+
+    ok = False
+
+
+class MessageDeadLettered(TextReply, closes="turn"):
+    """The turn was set aside: each time it was taken up, the process ended."""
+
+    ok = False
+
+
+# -- sends: a pair in the sender's stream -----------------------------------------------------------
+
+
+class MessageSent(Event, opens="send"):
+    """A message is owed to the stream `recipient`, until one of the `Send...` closes it.
+
+    Attributes:
+        edit: Which change of a block is asked for, where `kind` is `edit`.
+        arguments: The JSON object with what that change needs.
+        seen: Version of the block that the asker had read.
+    """
+
+    recipient: str
+    kind: Kind
+    parts: tuple[Part, ...] = ()
+    edit: str = ""
+    arguments: Text = Text()
+    seen: int = 0
+    params: dict[str, JsonValue] = {}
+
+
+class SendCancelling(Event, goes_on="send"):
+    """A cancel is owed to the recipient; the send stays open until that answers."""
+
+
+class SendAccepted(Event, closes="send", takes_in=True):
+    """A tell is in the recipient's stream."""
+
+
+class SendAnswered(Event, closes="send", takes_in=True):
+    """The message was answered."""
+
+    text: Text
+
+
+class SendFailed(Event, closes="send", takes_in=True):
+    """No answer will come; `accepted` says whether the message had reached the recipient's stream."""
+
+    text: Text
+    accepted: bool = True
