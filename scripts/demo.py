@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from typing import Annotated
 
 import anyio
+from cyclopts import Parameter
 from rich.console import Console
 
 from callboard.actors.model import ModelReply, ModelRequest
@@ -218,19 +220,30 @@ KNOWN = {"system", "block-plan", "group-picnic", *(f"agent-{name}" for name in P
 # -- the command ------------------------------------------------------------------------------------
 
 
-def demo(*, log: Path | None = None) -> int:
+def demo(*, log: Path | None = None, crash: Annotated[bool, Parameter(negative=())] = False) -> int:
     """Show what callboard does, with a scripted model and no network.
 
     Args:
         log: Where it is recorded; with the log of an earlier demo, the story goes on. By default a new
             callboard-demo.db in the current folder, or callboard-demo-2.db where that exists, ...
+        crash: Kill the process of another team in the middle, twice, and show what was done twice: nothing.
     """
     log_to_stderr()
+    if crash:
+        from callboard.scripts import crash_demo
+
+        return crash_demo.crash(_new(log) if log else _free())
     try:
         return anyio.run(perform, log or _free(), console())
     except KeyboardInterrupt:
         say("interrupted; what was done is in the log")
         return INTERRUPTED
+
+
+def _new(log: Path) -> Path:
+    if log.exists():
+        raise BadUse(f"{log} exists already; the crash demo wants a log of its own")
+    return log
 
 
 def _free() -> Path:

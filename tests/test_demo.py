@@ -12,6 +12,7 @@ import pytest
 from callboard.events import SQLiteStore
 from callboard.events.catalog import BlockEdited, BlockEditRefused, ModelAttemptFailed, ToolCallFinished
 from callboard.projections import block_state, pending, replay
+from callboard.scripts.main import main
 
 DEMO = Path(__file__).parent.parent / "scripts" / "demo.py"
 
@@ -107,3 +108,9 @@ def test_the_log_of_another_team_is_refused_and_left_as_it_is(tmp_path: Path):
     assert refused.returncode == 2
     assert "which is not of the demo; give it a log of its own" in refused.stderr
     assert (tmp_path / "mine.db").read_bytes() == before
+
+
+def test_the_crash_demo_is_killed_twice_and_repeats_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--crash", "--log", str(tmp_path / "c.db")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("killed") == 3 and "not killed" not in shown and "Done twice: nothing" in shown
