@@ -134,7 +134,7 @@ def _verdict(out: Console, log: Path, folder: Path) -> int:
     unrecorded = [id for id in requests if requests[id] > started[id]]
     bought = ", ".join(f"{what} {n} time{'s' * (n > 1)}" for what, n in paid.items())
     lines = (
-        f"\nThe ledgers outside the log count {sum(requests.values())} requests to the model for {len(replies)} replies:",
+        f"\nLedgers outside the log count {sum(requests.values())} requests to the model for {len(replies)} replies:",
         f"  {unanswered} died with the process before its reply was recorded, and was asked again;",
         f"  {len(unrecorded)} were made that the log had not recorded before, or after their reply was there.",
         f"They count these payments: {bought}.",
