@@ -11,6 +11,7 @@ from callboard.events import RecordedEvent, Reference, Text
 from callboard.events.catalog import (
     BlockEdited,
     BlockEditRefused,
+    MessageDeadLettered,
     MessageReceived,
     MessageRefused,
     MessageSent,
@@ -116,7 +117,7 @@ def _ended(view: Conversation, event: RecordedEvent) -> None:
     match event.data:
         case TurnFinished(id=id, text=text):
             view.add_new(event, name_of(event.stream), view.asker(id), text)
-        case TurnFailed(id=id, text=text) | TurnCancelled(id=id, text=text):
+        case TurnFailed(id=id, text=text) | TurnCancelled(id=id, text=text) | MessageDeadLettered(id=id, text=text):
             view.add_new(event, name_of(event.stream), view.asker(id), text, "failure")
         case _:
             return
