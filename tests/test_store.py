@@ -350,3 +350,12 @@ async def test_the_chain_can_be_computed_from_what_is_stored(store: EventStore, 
         assert row.chain == chain(previous, row)
         previous = row.chain
     assert [event.chain for event in written] == [row.chain for row in rows()[1:3]]
+
+
+async def test_what_would_not_read_back_as_it_was_is_not_written(store: EventStore) -> None:
+    before = store.position
+    part = Part(speaker="user", text=Text("hello"))
+    message = MessageReceived(id="k/a", sender="user", parts=(part,), params={"x": float("nan")})
+    with pytest.raises(AppendRejected, match="does not read back as it was written"):
+        await store.append("agent-a", [NewEvent(message)], expected_version=0)
+    assert store.position == before
