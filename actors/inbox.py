@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from callboard.events import CallboardError, SpecError
 from callboard.projections import Open
 
 from .commands import Resolve
 from .ref import USER
-
-log = structlog.get_logger()
 
 POLL = 0.25
 """Seconds between two looks into an inbox."""
@@ -52,12 +49,29 @@ class Settle(BaseModel):
         return Resolve(self.call, USER, told, USER, self.key)
 
 
+class Redact(BaseModel):
+    """Erase the texts that were said first in the events at `positions`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["redact"] = "redact"
+    key: str
+    positions: tuple[int, ...]
+    reason: str
+
+
+Request = Annotated[Settle | Redact, Field(discriminator="kind")]
+"""Anything that another process may want of the owner of a log."""
+
+_REQUEST: TypeAdapter[Settle | Redact] = TypeAdapter(Request)
+
+
 def folder_of(path: str | os.PathLike[str]) -> Path:
     """Return the inbox of the log at `path`."""
     return Path(f"{os.path.realpath(path)}.inbox")
 
 
-def put(path: str | os.PathLike[str], command: Settle) -> Path:
+def put(path: str | os.PathLike[str], command: Settle | Redact) -> Path:
     """Put `command` into the inbox of the log at `path`; return its file, which is gone once it was taken up."""
     folder = folder_of(path)
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -79,14 +93,14 @@ def waiting(folder: Path) -> list[Path]:
         return []
 
 
-def read(file: Path) -> Settle:
+def read(file: Path) -> Settle | Redact:
     """Return the command in `file`.
 
     Raises:
         SpecError: It holds none; it is set aside as `<name>.bad`.
     """
     try:
-        return Settle.model_validate_json(file.read_bytes())
+        return _REQUEST.validate_json(file.read_bytes())
     except (ValidationError, OSError) as error:
         file.rename(file.with_suffix(".bad"))
         raise SpecError(f"{file.name} holds no command ({error}); it is set aside as {file.stem}.bad") from None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -33,7 +32,7 @@ from callboard.events.catalog import (
 from callboard.projections import Pending, pending, replay
 from callboard.projections.answer import Answer, answer_of
 
-from . import inbox
+from . import inbox, owner
 from .actor import Actor
 from .agent_actor import AgentActor
 from .block import BlockActor
@@ -101,7 +100,7 @@ class System:
                     system = cls(store, model, tasks, outside or Outside())
                     await system._take_up()
                     if (path := getattr(store, "path", "")) and isinstance(path, str):
-                        tasks.start_soon(system._watch, inbox.folder_of(path))
+                        tasks.start_soon(owner.watch, system, inbox.folder_of(path))
                     yield system
                     with anyio.move_on_after(grace):
                         await system.quiet()
@@ -154,16 +153,13 @@ class System:
                 self._quiet.set()
                 self._quiet = anyio.Event()
 
-    async def _watch(self, folder: Path) -> None:
-        """Take up the commands that other processes put into `folder`."""
-        while True:
-            for file in inbox.waiting(folder):
-                try:
-                    await self.settle(inbox.read(file))
-                except CallboardError as error:
-                    log.warning("command refused", file=file.name, why=str(error))
-                file.unlink(missing_ok=True)
-            await anyio.sleep(inbox.POLL)
+    async def redact(self, positions: Sequence[int], *, reason: str) -> None:
+        """Erase the texts said first in the events at `positions` for good, here and in the log.
+
+        Raises:
+            LogError: The log cannot do that, or an event says no text, or was redacted before.
+        """
+        await owner.redact(self, positions, reason)
 
     async def settle(self, command: inbox.Settle) -> None:
         """Take up what somebody says of a call in doubt; return when it is recorded. Twice is once.
@@ -171,14 +167,7 @@ class System:
         Raises:
             NotInDoubt: The call is not in doubt, or not any more.
         """
-        recorded = f"command:{command.key}"
-        items = list((await self.pending()).items.values())
-        streams = [item.stream for item in items if item.id == command.call] or list(self._started)
-        for stream in streams:
-            if await self.store.find(stream, recorded):
-                return
-        doubt = inbox.doubt_of(items, command.call)
-        await self.deliver(doubt.stream, command.delivery())
+        await owner.settle(self, command)
 
     async def quiet(self) -> None:
         """Wait until nothing goes on by itself."""
@@ -200,6 +189,10 @@ class System:
                 return await self.actor(stream).current()
             except Undelivered:  # it stopped; the next of its name reads the same stream
                 await checkpoint()
+
+    def streams(self, *, met: bool = False) -> list[str]:
+        """Return the streams of all that was ever started; with `met`, of those in memory now."""
+        return list(self._actors) if met else sorted(self._started)
 
     def restart(self, stream: str) -> None:
         """Let go of the actor at `stream` and begin again from its log, as supervision does."""

@@ -1,8 +1,9 @@
-"""`callboard log`: what people do to a log: settle doubts."""
+"""`callboard log`: what people do to a log: settle doubts, copy it, erase texts."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
@@ -19,7 +20,7 @@ from callboard.scripts.border import FINE, FOUND, BadUse
 from callboard.scripts.main import main
 from callboard.scripts.screen import columns, print_json, show, styled
 
-log = App(name="log", help="Look after a log: calls in doubt.", help_format="plaintext")
+log = App(name="log", help="Look after a log: calls in doubt, copies, erasure.", help_format="plaintext")
 
 PATIENCE = 10.0
 """Seconds that a command waits for the owner of the log to take it up."""
@@ -89,6 +90,50 @@ async def resolve(
     return FINE
 
 
+@log.command
+async def backup(log: str, dest: str, /) -> int:
+    """Copy a log to a new file, also while a team runs on it.
+
+    Parameters
+    ----------
+    log
+        The log: a file.
+    dest
+        Where the copy goes; nothing may be there yet.
+    """
+    from callboard.events.backup import backup as copied
+
+    position = await copied(log, dest)
+    show(styled((f"{dest} holds {log} up to position {position}", "")))
+    return FINE
+
+
+@log.command
+async def redact(log: str, positions: list[int], /, *, reason: str) -> int:
+    """Erase the texts of events for good; the log stays verifiable, and says that it was done.
+
+    While a process has the log open, it does this; else it is done at once.
+
+    Parameters
+    ----------
+    log
+        The log: a file.
+    positions
+        The events that said the texts first; `callboard trace` and `replay` show positions.
+    reason
+        Why; it is recorded.
+    """
+    try:
+        async with SQLiteStore.open(log) as store:
+            await store.redact(positions, reason=reason)
+    except LogInUse as owner:
+        command = inbox.Redact(key=Outside().key(), positions=tuple(positions), reason=reason)
+        await _wait_for(inbox.put(log, command), "redacted", owner)
+        return FINE
+    show(styled((f"redacted the texts of {', '.join(f'@{position}' for position in positions)}", "")))
+    return FINE
+
+
 def _outcome(
     returned: str | None, failed: str | None, *, retry: bool
 ) -> tuple[Literal["returned", "failed", "retry"], str]:
@@ -106,11 +151,14 @@ def _outcome(
 async def _hand_over(log: str, command: inbox.Settle, owner: LogInUse) -> None:
     async with SQLiteStore.open(log, mode="read") as store:
         doubt = inbox.doubt_of(list((await replay(store, pending)).items.values()), command.call)
-    file = inbox.put(log, command.model_copy(update={"call": doubt.id}))
+    await _wait_for(inbox.put(log, command.model_copy(update={"call": doubt.id})), f"settled {doubt.id}", owner)
+
+
+async def _wait_for(file: Path, done: str, owner: LogInUse) -> None:
     with anyio.move_on_after(PATIENCE):
-        while file.exists():  # noqa: ASYNC110 - another process removes it
+        while file.exists():  # noqa: ASYNC110, ASYNC240 - another process removes it
             await anyio.sleep(0.05)
-        show(styled((f"settled {doubt.id}; {owner.owner} goes on with it", "")))
+        show(styled((f"{done}; {owner.owner} goes on with it", "")))
         return
     show(styled((f"{owner.owner} has not taken it up yet; it stays in {file.parent} until it is", "")))
 
