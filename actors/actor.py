@@ -194,6 +194,8 @@ class Actor(ABC, Generic[S]):
         fresh = [one.delivery for one in waiting if await self._is_new(one)]
         state, new = self.state, list[NewEvent]()
         for command in (*results, *fresh):
+            if isinstance(command, Cancel) and _answers(new, command.id):
+                continue  # it came in one step with an edit, which is done
             for event in self.take(state, command):
                 state = type(self).evolve(state, event)
                 new.append(NewEvent(event, command.cause))
@@ -304,6 +306,10 @@ class Actor(ABC, Generic[S]):
 
     async def _cancel(self, recipient: str, id: str) -> None:
         await self.system.deliver(recipient, Cancel(id, self.stream))
+
+
+def _answers(new: list[NewEvent], id: str) -> bool:
+    return any(isinstance(event.data, Reply) and event.data.id == id for event in new)
 
 
 def _same(received: Event, delivery: Receive) -> bool:

@@ -146,9 +146,9 @@ def decode(row: Row, resolve: Callable[[Reference], str]) -> Event:
     kind = TYPES.get(row.type)
     if kind is None:
         raise DamagedEvent(where, f"its type {row.type!r} is not in the catalogue")
-    if row.schema_version > kind.schema_version:
-        raise NewerFormat(f"{row.type} at {where}", found=row.schema_version, known=kind.schema_version)
     try:
+        if row.schema_version > kind.schema_version:
+            raise NewerFormat(f"{row.type} at {where}", found=row.schema_version, known=kind.schema_version)
         own = texts(row)
         reading = Reading(row.stream, row.version, own, _with_own(row, own, resolve))
         if row.schema_version == kind.schema_version:
@@ -171,10 +171,16 @@ def _upcast(row: Row, kind: type[Event]) -> dict[str, object]:
 
 
 def recorded(row: Row, data: Event) -> RecordedEvent:
-    """Return `data` with the place that `row` gives it."""
-    return RecordedEvent(
-        row.position, row.stream, row.version, from_micros(row.recorded_at), row.causation_id, row.chain, data
-    )
+    """Return `data` with the place that `row` gives it.
+
+    Raises:
+        DamagedEvent: Its time is none.
+    """
+    try:
+        at = from_micros(row.recorded_at)
+    except (OverflowError, TypeError) as error:
+        raise DamagedEvent(f"{row.stream}@{row.version}", f"its time is damaged: {error}") from None
+    return RecordedEvent(row.position, row.stream, row.version, at, row.causation_id, row.chain, data)
 
 
 def placed(row: Row, *, position: int, recorded_at: int, previous: bytes) -> Row:
@@ -204,9 +210,12 @@ def chain_of(previous: bytes, row: Row, said: bytes) -> bytes:
 
 
 def references(row: Row) -> list[tuple[str, int]]:
-    """Return the events whose texts `row` refers to, as (stream, version)."""
+    """Return the events whose texts `row` refers to, as (stream, version); none where `decode` will find it damaged."""
     found: list[tuple[str, int]] = []
-    _collect(from_json(row.data), found)
+    try:
+        _collect(from_json(row.data), found)
+    except (ValueError, TypeError):
+        return []
     return found
 
 

@@ -93,6 +93,8 @@ async def identify(database: Database, path: str) -> bool:
         if primary_code(error) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise
         raise NotALog(path, f"SQLite says {str(error)!r}") from None
+    except UnicodeDecodeError:  # of the words in which SQLite says so
+        raise NotALog(path, "its schema is damaged") from None
     match rows:
         case [(0, 0, 0)]:
             return False

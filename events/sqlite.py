@@ -209,23 +209,26 @@ class SQLiteStore:
                 yield event
             if len(rows) < limit:
                 return
-            after = cast(int, rows[-1][column])
-            size = sum(len(row.data) + len(row.content or "") for row in rows)
+            before, after = after, cast(int, rows[-1][column])
+            if after <= before:
+                raise LogError(f"{self._path} cannot be read past {before}: its pages run in a circle")
+            size = sum(len(str(row.data)) + len(str(row.content or "")) for row in rows)
             limit = max(1, min(MAX_PAGE, limit * PAGE_SIZE // size))
 
     async def _decoded(self, rows: list[Row]) -> Iterator[RecordedEvent]:
         """Return the events of `rows`, decoded one by one, with the texts that they refer to."""
         contents = {(row.stream, row.version): row for row in rows}
-        wanted = {place for row in rows if "[" in row.data for place in references(row)}
-        foreign: dict[tuple[object, object], list[str] | None] = {}
+        wanted = {place for row in rows if "[" in str(row.data) for place in references(row)}
+        found: list[tuple[object, ...]] = []
         if wanted := wanted - contents.keys():
             found = await self._fetch(_SELECT_REFERENCES, to_json(list(wanted)).decode())
-            foreign = {(stream, version): _array(content) for stream, version, content in found}
+        unread = {(stream, version): content for stream, version, content in found}
+        foreign: dict[tuple[object, object], list[str] | None] = {}
 
         def resolve(ref: Reference) -> str:
             place = ref[0], ref[1]
             if place not in foreign:
-                foreign[place] = texts(contents[place])
+                foreign[place] = _array(unread[place]) if place in unread else texts(contents[place])
             return resolved(foreign[place], ref)
 
         return (recorded(row, decode(row, resolve)) for row in rows)
@@ -241,7 +244,7 @@ class SQLiteStore:
             raise StoreClosed
         try:
             return await self._reader.fetch(sql, parameters)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the second where the words of the first are damaged
             raise LogError(f"{self._path} cannot be read: {error}") from error
 
 
@@ -365,6 +368,8 @@ def _see(log: str) -> None:
         raise NotALog(log, "there is no such file")
     if not os.access(log, os.R_OK):
         raise NotALog(log, "it may not be read")
+    if os.path.getsize(log) == 0:  # SQLite would delete its WAL, even where it may only read
+        raise NotALog(log, "it is empty")
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def evolve(state: BlockState, event: Event) -> BlockState:
         case BlockStarted(spec=spec):
             return replace(state, spec=spec, version=state.events, value=str(spec.value))
         case BlockChanged(spec=spec):
-            return replace(state, spec=spec)
+            return replace(state, spec=spec, version=state.events)
         case BlockEdited(to=to):
             changes = state.changes.plus(Change(state.events, to))
             value = spliced(state.value, event)

@@ -1,14 +1,18 @@
 """Edits of blocks: rules tested as data."""
 
 import json
+from dataclasses import replace
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.actors.commands import Receive
+from callboard import Block, System
+from callboard.actors.commands import Cancel, Receive
 from callboard.actors.memory import decide
-from callboard.events import Text
+from callboard.actors.testing import ScriptedModel
+from callboard.events import MemoryStore, Text
 from callboard.events.catalog import BlockChanged, BlockEdited, BlockEditRefused, BlockStarted
 from callboard.events.specs import BlockSpec
 from callboard.projections import BlockState
@@ -133,3 +137,14 @@ def test_every_edit_that_lands_is_found_in_the_value(value: str, edits: list[tup
         assert text in new.value
         assert verb == "memory_rewrite" or new.value.startswith(state.value)
         state = new
+
+
+async def test_a_cancel_that_comes_at_once_with_its_edit_finds_it_done() -> None:
+    store = MemoryStore()
+    async with System.open(store, model=ScriptedModel({})) as system:
+        await system.start(Block("plan"))
+        edit = replace(request("memory_append", text="x"), arguments=Text('{"label": "plan", "text": "x"}'))
+        async with anyio.create_task_group() as tasks:
+            for delivery in (edit, Cancel(edit.id, edit.sender)):
+                tasks.start_soon(system.deliver, "block-plan", delivery)
+    assert [event.type async for event in store.read_stream("block-plan")] == ["BlockStarted", "BlockEdited"]

@@ -1,0 +1,400 @@
+"""Audit a log with Python's standard library alone: `python scripts/audit.py LOG [--json]`.
+
+A second reading of the format in `docs/architecture.md`, which shares no code with callboard, so that a mistake of
+the one is not one of the other. It changes nothing. Exit codes: 0 fine, 1 findings, 2 the log cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+import sys
+import tempfile
+import urllib.parse
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+ABOUT = """
+turn  opens    MessageReceived
+turn  goes on  TurnStarted TurnResumed TurnCancelling
+turn  closes   TurnFinished TurnFailed TurnCancelled MessageDeadLettered
+send  opens    MessageSent
+send  goes on  SendCancelling
+send  closes   SendAccepted SendAnswered SendFailed
+call  opens    ModelCallRequested
+call  goes on  ModelCallStarted ModelAttemptFailed
+call  closes   ModelCallFinished ModelCallFailed
+tool  opens    ToolCallRequested
+tool  goes on  ToolCallStarted ToolCallInDoubt ToolCallRetried
+tool  closes   ToolCallFinished ToolCallFailed ToolCallResolved
+"""
+"""What each type does to the thing that its `id` names."""
+ROWS = [(line[:4], line[6:13].strip(), line[15:].split()) for line in ABOUT.strip().splitlines()]
+KIND = {type: kind for kind, _, types in ROWS for type in types}
+OPENS, CLOSES = ({type for _, does, types in ROWS if does == verb for type in types} for verb in ("opens", "closes"))
+
+OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3}
+"""Which part of an id names the actor in whose stream the thing is."""
+
+ANSWERS = {"TurnFinished", "BlockEdited"}
+REFUSALS = {"TurnFailed", "TurnCancelled", "MessageDeadLettered", "MessageRefused", "BlockEditRefused"}
+"""What answers a message under the key `re:<id>`."""
+
+OTHERS = {"MessageRefused", "BlockEdited", "BlockEditRefused", "AgentChanged", "GroupChanged", "BlockChanged"}
+OF_LOG = {"LogCreated", "WriterOpened", "WriterClosed", "LossAccepted", "EventRedacted"}
+FIRST = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
+"""The first event of each kind of stream."""
+
+TYPES = dict.fromkeys({*KIND, *OTHERS, *OF_LOG, *FIRST.values()}, 1)
+"""Every type with its newest schema version."""
+
+COLUMNS = (
+    "position", "stream", "version", "type", "schema_version", "data", "content", "salt", "key", "correlation_id",
+    "causation_id", "recorded_at", "chain",
+)  # fmt: skip
+APPLICATION_ID, FORMAT, MOST = int.from_bytes(b"call", "big"), 1, 1_000
+
+
+class Unusable(Exception):
+    """A file that is no log, or cannot be read as one."""
+
+
+Data = dict[str, Any]
+Pair = tuple[str, str]
+Place = tuple[str, int]
+Anchor = tuple[str, int, bytes] | None
+
+
+class Audit:
+    """Takes the rows of a log in their order; `findings` are what is wrong, the first `MOST` of them."""
+
+    def __init__(self, redacted: dict[Place, bytes], anchor: Anchor) -> None:
+        self.redacted, self.anchor = redacted, anchor
+        self.findings: list[Data] = []
+        self.count = self.events = self.requests = self.last = self.losses = 0
+        self.row: Data = {}
+        self.chain, self.owned = b"", False
+        self.texts: dict[str, dict[int, int | None]] = defaultdict(dict)  # how many; None without any
+        self.keys, self.received = set[Pair](), set[Pair]()
+        self.latest, self.attempts, self.taken = (defaultdict[Any, int](int) for _ in range(3))
+        self.open, self.ended = dict[Pair, list[str]](), dict[Pair, int]()
+        self.once, self.working = dict[str, int](), dict[str, str]()
+        self.sent, self.answers = dict[Pair, Pair](), dict[Pair, tuple[bool, Any]]()
+        self.order, self.waiting = (defaultdict[Any, dict[str, int]](dict) for _ in range(2))
+
+    def wrong(self, check: str, found: object, wanted: object) -> None:
+        """Note that the row at hand has `found`, not `wanted`."""
+        self.count += 1
+        if len(self.findings) < MOST:
+            where = f"{self.row['stream']}@{self.row['version']}" if self.row else ""
+            item = {"position": self.row.get("position", self.last + 1), "where": where, "check": check}
+            self.findings.append({**item, "found": str(found)[:300], "wanted": str(wanted)[:300]})
+
+    def take(self, values: Sequence[Any]) -> None:
+        """Check one row against all before it."""
+        row = self.row = dict(zip(COLUMNS, values, strict=True))
+        self.events += 1
+        self._place()
+        try:
+            self.texts[row["stream"]][row["version"]] = None
+            if row["content"] is not None:
+                self.texts[row["stream"]][row["version"]] = len(json.loads(row["content"]))
+            data = json.loads(row["data"])
+            self._refers(data)
+            self._event(row["type"], data)
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            self.wrong("event", f"{row['type']} with {type(error).__name__}: {error}", "the fields of its type")
+
+    def _place(self) -> None:
+        row, place = self.row, (self.row["stream"], self.row["version"])
+        if row["position"] != self.last + 1:
+            self.wrong("position", row["position"], self.last + 1)
+        elif self._hashed() != row["chain"]:
+            self.wrong("chain", row["chain"], self._hashed())
+        self.last, self.chain = row["position"], row["chain"]
+        self.latest[row["stream"]], wanted = row["version"], self.latest[row["stream"]] + 1
+        if row["version"] != wanted:
+            self.wrong("version", row["version"], wanted)
+        if place in self.redacted and (row["content"] is not None or row["salt"] is not None):
+            self.wrong("redaction", "its texts", "none: EventRedacted says that they were erased")
+        if self.anchor and self.anchor[1] == self.last and self.anchor[2] != self.chain:
+            self.wrong("anchor", self.chain, self.anchor[2])
+        if (row["stream"], row["key"]) in self.keys:
+            self.wrong("key", f"{row['key']!r} again", "each key once in a stream")
+        if row["key"] is not None:
+            self.keys.add((row["stream"], row["key"]))
+        if row["causation_id"] is not None:
+            stream, _, version = str(row["causation_id"]).rpartition("@")
+            if not version[:19].isdecimal() or int(version[:19]) not in self.texts.get(stream, ()):
+                self.wrong("cause", row["causation_id"], "an earlier event")
+
+    def _hashed(self) -> bytes:
+        content, salt = self.row["content"], self.row["salt"] or b""
+        try:
+            said = self.redacted.get((self.row["stream"], self.row["version"]), b"")
+            if content:
+                said = hashlib.sha256(salt + content.encode(errors="surrogateescape")).digest()
+            hashed = [self.row[name] for name in COLUMNS if name not in ("content", "salt", "chain")]
+            columns = json.dumps(hashed, ensure_ascii=False, separators=(",", ":"))
+            return hashlib.sha256(self.chain + columns.encode(errors="surrogateescape") + said).digest()[:16]
+        except (AttributeError, TypeError):  # not the types that the columns have
+            return b""
+
+    def _refers(self, data: Data) -> None:
+        for text in list(text_fields(self.row["type"], data)):
+            stream, version, n, *_ = self._placed(text)
+            count = self.texts.get(stream, {}).get(version, 0)  # none where there is no such event yet
+            redacted = count is None and (stream, version) in self.redacted
+            if not redacted and n not in range(count or 0):
+                self.wrong("reference", text, f"one of {count or 0} texts of an event up to here, or of a redacted one")
+
+    def _event(self, type: str, data: Data) -> None:
+        row, id = self.row, data.get("id", "")
+        kind = row["stream"].split("-", 1)[0]
+        if type not in TYPES or row["schema_version"] != TYPES[type]:
+            self.wrong("schema", f"{type} {row['schema_version']}", f"version {TYPES.get(type, 'of a known type')}")
+        if kind not in FIRST or (row["version"] == 1) != (type == FIRST[kind]):
+            self.wrong("stream", type, f"{FIRST.get(kind, 'a known kind of stream')} as its first event, only there")
+        key = f"re:{id}" if type in ANSWERS | REFUSALS else id if type == "MessageReceived" else None
+        key = f"command:{data['command']}" if data.get("command") else key
+        if row["key"] != key:
+            self.wrong("key", row["key"], key)
+        if row["correlation_id"] != (id.split("/", 1)[0] or None):
+            self.wrong("correlation", row["correlation_id"], "the first part of the id")
+        if self._pair(type, id):
+            self._attempt(type, id, data)
+            if KIND[type] == "turn":
+                self._of_turn(type, id, data)
+            elif KIND[type] == "send":
+                self._of_send(type, id, data)
+        if type in ANSWERS | REFUSALS:
+            self.answers[row["stream"], id] = type in ANSWERS, self._placed(data.get("text"))
+            if type.startswith("Block") and "-" in data["to"]:
+                self._delivered(data["to"], id, "edit")
+        if type == "LogCreated" and self.anchor and self.anchor[0] not in (data["log_id"], ""):
+            self.wrong("anchor", data["log_id"], self.anchor[0])
+        self.owned |= type == "WriterOpened"
+        if type == "LossAccepted":  # it explains what was wrong with the rows before it, not with their events
+            self.losses += 1
+            left = [item for item in self.findings if item["check"] not in ("chain", "position", "version")]
+            self.count, self.findings = self.count + len(left) - len(self.findings), left
+
+    def _pair(self, type: str, id: str) -> bool:
+        kind = KIND.get(type)
+        if kind is None:
+            return False
+        if type in OPENS:
+            if (kind, id) in self.open or (kind, id) in self.ended:
+                self.wrong("pair", f"{type} of {id!r} again", "each opened once")
+                return False
+            self.open[kind, id] = [self.row["stream"], type]
+            parts = ["", "", "", *id.split("/")]
+            if parts[OWNER[kind]] != self.row["stream"].partition("-")[2]:
+                self.wrong("id", f"{type} of {id!r}", "an id that names whose it is")
+            return True
+        if (kind, id) not in self.open:
+            ended = self.ended.get((kind, id), "no position, since it never began")
+            self.wrong("pair", f"{type} of {id!r}, which ended at {ended}", "one that is open")
+            return False
+        if self.open[kind, id][0] != self.row["stream"]:
+            self.wrong("pair", f"{type} of {id!r} here", f"it in {self.open[kind, id][0]}")
+        self.open[kind, id][1] = type
+        if type in CLOSES:
+            del self.open[kind, id]
+            self.ended[kind, id] = self.row["position"]
+        return True
+
+    def _attempt(self, type: str, id: str, data: Data) -> None:
+        if type == "ToolCallRequested":
+            self.once[id] = int(data["effect"] == "once")
+        if type == "ToolCallRetried":  # somebody wants it once more
+            self.once[id] += self.once[id] > 0
+        if type not in ("ModelCallStarted", "ToolCallStarted"):
+            return
+        self.attempts[type, id] += 1
+        if data["attempt"] != self.attempts[type, id]:
+            self.wrong("attempt", data["attempt"], self.attempts[type, id])
+        if type == "ToolCallStarted" and 0 < self.once.get(id, 0) < self.attempts[type, id]:
+            self.wrong("once", f"{id!r} started again", "a tool of effect once started once")
+
+    def _of_turn(self, type: str, id: str, data: Data) -> None:
+        stream, sender = self.row["stream"], data.get("sender", "")
+        if type == "MessageReceived":
+            self.received.add((stream, id))
+            self.requests += "-" not in sender
+            self.waiting[stream][id] = self.last
+            if "-" in sender:
+                self._delivered(sender, id, data.get("kind", "ask"))
+        elif type == "TurnStarted":
+            if stream in self.working or next(iter(self.waiting[stream]), None) != id:
+                self.wrong("order", f"{id!r} is worked on", "the oldest that waits, one at a time")
+            self.working[stream] = id
+        elif type in CLOSES and self.working.get(stream) == id:
+            del self.working[stream]
+        if type == "TurnStarted" or type in CLOSES:
+            self.waiting[stream].pop(id, None)
+
+    def _delivered(self, sender: str, id: str, kind: str) -> None:
+        stream = self.row["stream"]
+        if self.sent.get((sender, id)) != (stream, kind):
+            self.wrong("send", f"{id!r} from {sender}", f"MessageSent of that kind to {stream} before it")
+            return
+        number = self.order[sender, stream][id]
+        if number <= self.taken[sender, stream]:
+            self.wrong("order", f"{id!r} from {sender}", "messages of one sender in the order sent")
+        self.taken[sender, stream] = number
+
+    def _of_send(self, type: str, id: str, data: Data) -> None:
+        stream = self.row["stream"]
+        if type == "MessageSent":
+            self.sent[stream, id] = data["recipient"], data["kind"]
+            order = self.order[stream, data["recipient"]]
+            order[id] = len(order) + 1
+            return
+        recipient, kind = self.sent.get((stream, id), ("", ""))
+        if type == "SendAccepted" and (recipient, id) not in self.received:
+            self.wrong("answer", f"{id!r} is accepted", f"MessageReceived in {recipient}")
+        if type == "SendAnswered" or (type == "SendFailed" and data.get("accepted", True)):
+            ok, text = self.answers.get((recipient, id), (None, None))
+            if ok is not (type == "SendAnswered"):
+                self.wrong("answer", f"{type} of {id!r}", f"an answer of that kind under re:{id} in {recipient}")
+            elif kind != "edit" and text is not None and text != self._placed(data["text"]):
+                self.wrong("answer", f"text {data['text']}", f"the text of the answer, {text}")
+
+    def _placed(self, text: Any) -> Any:
+        return [self.row["stream"], self.row["version"], text] if isinstance(text, int) else text
+
+
+def text_fields(type: str, data: Data) -> Iterator[Any]:
+    """Yield what stands in `data` for a text: a number, or an array that refers to another event."""
+    yield from (data[name] for name in ("text", "arguments", "put", "reason") if name in data)
+    yield from (part[1] for part in data.get("parts", ()))
+    yield from (use["arguments"] for use in data.get("uses", ()))
+    spec = data.get("spec", {})
+    name = {"Agent": "instructions", "Block": "value"}.get(type.removesuffix("Started").removesuffix("Changed"))
+    if name in spec:
+        yield spec[name]
+
+
+def connected(path: str, folder: str) -> sqlite3.Connection:
+    """Return a connection that only reads the log; where it may write nothing beside it, to a copy in `folder`."""
+    if not os.path.isfile(path) or not os.path.getsize(path):  # of an empty file SQLite would delete the WAL
+        raise Unusable("there is no such file, or it is empty")
+    try:
+        return opened(path)
+    except sqlite3.OperationalError:
+        for end in ("", "-wal"):
+            if os.path.exists(path + end):
+                shutil.copyfile(path + end, os.path.join(folder, f"log{end}"))
+        return opened(os.path.join(folder, "log"))
+
+
+def opened(path: str) -> sqlite3.Connection:
+    """Return a connection to the log at `path`, which it is seen to be."""
+    uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+        [(found,)] = connection.execute("PRAGMA application_id").fetchall()
+        [(version,)] = connection.execute("PRAGMA user_version").fetchall()
+        kinds = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'events'").fetchall()
+        if found != APPLICATION_ID or kinds != [("table",)]:
+            raise Unusable("it is no callboard log")
+        if version > FORMAT:
+            raise Unusable(f"its format is {version}, known is {FORMAT}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def anchored(path: str) -> Anchor:
+    """Return (log_id, position, chain) that the anchor beside a log says; position -1 where none can be read."""
+    if not os.path.exists(f"{os.path.realpath(path)}.anchor"):
+        return None
+    with open(f"{os.path.realpath(path)}.anchor", "rb") as file:
+        data = file.read(8192)
+    found: list[tuple[int, int, str, bytes]] = []
+    for slot in (data[:4096], data[4096:]):
+        line = re.match(rb"(callboard log (\S+) epoch (\d+) position (\d+) chain (-|\w{32}) crc32 )(\w{8}) *\n", slot)
+        if line and b"%08x" % zlib.crc32(line[1]) == line[6]:
+            chain = b"" if line[5] == b"-" else bytes.fromhex(line[5].decode())
+            found.append((int(line[3]), int(line[4]), line[2].decode(), chain))
+    _, position, log_id, chain = max(found, default=(0, -1, "", b""))
+    return log_id, position, chain
+
+
+def redactions(connection: sqlite3.Connection) -> dict[Place, bytes]:
+    """Return the hash of erased texts by (stream, version)."""
+    found: dict[Place, bytes] = {}
+    for (data,) in connection.execute("SELECT data FROM events WHERE stream = 'system' AND type = 'EventRedacted'"):
+        try:
+            said = json.loads(data)
+            found[said["stream"], said["version"]] = bytes.fromhex(said["said"])
+        except (ValueError, KeyError, TypeError):
+            continue  # the event itself is found wanting when its turn comes
+    return found
+
+
+def audited(path: str) -> Audit:
+    """Return the `Audit` of the log at `path`."""
+    anchor = anchored(path)  # first: while a team runs, the log is never behind it
+    with tempfile.TemporaryDirectory(prefix="audit-") as folder, closing(connected(path, folder)) as connection:
+        audit = Audit({}, anchor)
+        try:
+            connection.execute("BEGIN")  # all that follows sees one state, whatever is appended meanwhile
+            audit.redacted = redactions(connection)
+            for row in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY position"):
+                if row[0] <= audit.last:
+                    raise sqlite3.DatabaseError(f"position {row[0]} comes after {audit.last}")
+                audit.take(row)
+            faults = [line for (line,) in connection.execute("PRAGMA integrity_check(20)").fetchall() if line != "ok"]
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            faults = [str(error)]
+        audit.row = {}
+        for fault in faults:
+            audit.wrong("file", fault, "a file in which SQLite finds nothing wrong")
+    if audit.last < (wanted := anchor[1] if anchor else 1):
+        audit.wrong("anchor", f"the log ends at {audit.last}", f"position {wanted}")
+    if anchor[1] < 0 if anchor else audit.owned:
+        audit.wrong("anchor", "none that can be read", "one beside every log that was written to")
+    return audit
+
+
+def main(argv: Sequence[str]) -> int:
+    """Audit the log that `argv` names, print what was found, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Audit a callboard log with the standard library alone.")
+    parser.add_argument("log")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    wanted = parser.parse_args(argv)
+    try:
+        audit = audited(wanted.log)
+    except (Unusable, sqlite3.Error, UnicodeDecodeError, OSError) as error:
+        print(f"audit: {wanted.log}: {error}", file=sys.stderr)
+        return 2
+    facts: Data = {
+        "events": audit.events, "streams": len(audit.latest), "requests": audit.requests, "open": len(audit.open),
+        "in_doubt": sum(latest == "ToolCallInDoubt" for _, latest in audit.open.values()),
+        "redacted": len(audit.redacted), "losses_accepted": audit.losses, "findings_in_all": audit.count,
+    }  # fmt: skip
+    if wanted.json:
+        print(json.dumps({**facts, "findings": audit.findings[:50]}, indent=2))
+    else:
+        print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in facts.items()))
+        for item in audit.findings[:50]:
+            line = f"{item['position']} {item['where']} {item['check']}: {item['found']}; wanted: {item['wanted']}"
+            print(line.encode("ascii", "backslashreplace").decode())
+    return 1 if audit.count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
