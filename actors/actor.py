@@ -169,8 +169,9 @@ class Actor(ABC, Generic[S]):
 
     async def _load(self) -> None:
         """Fold the stream, take up what a stop cut short, and send again what is still open."""
-        causes: dict[str, str] = {}
-        async for event in self.system.store.read_stream(self.stream):
+        known = await self.system.snapshots.load(self.stream, self.state)
+        self.state, self.version, causes = known
+        async for event in self.system.store.read_stream(self.stream, after=self.version):
             self.state, self.version = type(self).evolve(self.state, event.data), event.version
             if event.data.opens == "send":
                 causes[event.data.id] = event.ref
@@ -208,6 +209,7 @@ class Actor(ABC, Generic[S]):
         if recorded and recorded[0].data is not new[0].data:  # found in the log: what stands there counts
             state = reduce(type(self).evolve, (event.data for event in recorded), self.state)
         self.state, self.version = state, self.version + len(recorded)
+        self.system.snapshots.grown(self.stream, self.version, state)
         end_all(waiting)
         was_parked = self.parked
         if any(isinstance(delivery, Start) for delivery in fresh):

@@ -29,7 +29,7 @@ from callboard.events.catalog import (
     GroupChanged,
     GroupStarted,
 )
-from callboard.projections import Pending, pending, replay
+from callboard.projections import Pending
 from callboard.projections.answer import Answer, answer_of
 
 from . import inbox, owner
@@ -43,6 +43,7 @@ from .mailbox import WAIT
 from .model import Model
 from .outside import Outside
 from .ref import USER, BlockRef, Ref
+from .snapshots import Snapshots
 from .specs import Agent, Block, Group
 from .streaming import Deltas
 
@@ -67,7 +68,7 @@ class System:
 
     def __init__(self, store: EventStore, model: Model, tasks: TaskGroup, outside: Outside) -> None:
         self.store, self.model, self.outside = store, model, outside
-        self.code, self.deltas = Code(), Deltas()
+        self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
         self._tasks = tasks
         self._actors: dict[str, Actor[Any]] = {}
         self._waiters: dict[str, list[_Waiter]] = {}
@@ -104,6 +105,7 @@ class System:
                     yield system
                     with anyio.move_on_after(grace):
                         await system.quiet()
+                        await system.snapshots.close((a.stream, a.version, a.state) for a in system._actors.values())
                     tasks.cancel_scope.cancel()
             except BaseExceptionGroup as group:
                 raise _first(group) from None
@@ -112,10 +114,8 @@ class System:
                     await _close(model)
 
     async def _take_up(self) -> None:
-        left = Pending()
-        async for event in self.store.read_all():
-            left.take(event)
-            self._started.add(event.stream)
+        left, self._started = await self.snapshots.open()
+        self._tasks.start_soon(self.snapshots.run)
         suspects = left.suspects()
         for stream in suspects:
             self.actor(stream).hold()
@@ -131,7 +131,7 @@ class System:
 
     async def pending(self) -> Pending:
         """Return all that was begun and has not ended."""
-        return await replay(self.store, pending)
+        return await self.snapshots.pending()
 
     def parked(self) -> dict[str, str]:
         """Return why each actor that waits for `start` does so, by its stream."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 
+from .cache import Cache, MemoryCache
 from .catalog import LogCreated
 from .codec import Row, decode, encode_all, placed, recorded, texts, to_micros
 from .errors import AppendRejected, WrongExpectedVersion
 from .event import NewEvent, RecordedEvent
 from .store import Signal, repeated
-from .text import Reference, resolved
+from .text import Reference, found_in, resolved
 
 
 class MemoryStore:
@@ -20,6 +21,7 @@ class MemoryStore:
     Args:
         now: Gives the time of each append, in UTC.
         entropy: Gives random bytes, as many as asked: the log's identity and salts.
+        cache: Where what is derived from the log is kept; without one, in memory, too.
     """
 
     def __init__(
@@ -27,7 +29,9 @@ class MemoryStore:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         entropy: Callable[[int], bytes] = os.urandom,
+        cache: Cache | None = None,
     ) -> None:
+        self.cache = cache or MemoryCache()
         self.rows: list[Row] = []
         self._streams: dict[str, list[int]] = {}
         self._keys: dict[tuple[str, str], int] = {}
@@ -81,6 +85,10 @@ class MemoryStore:
         index = self._keys.get((stream, key))
         return None if index is None else self._read(index)
 
+    async def texts(self, references: Collection[Reference]) -> dict[Reference, str]:
+        """Return the texts at `references`; what the log does not hold is left out."""
+        return found_in(self._texts, references)
+
     async def read_stream(
         self, stream: str, *, after: int = 0, until: int | None = None, until_position: int | None = None
     ) -> AsyncGenerator[RecordedEvent]:
@@ -112,4 +120,7 @@ class MemoryStore:
         return recorded(row, decode(row, self._resolve))
 
     def _resolve(self, ref: Reference) -> str:
-        return resolved(texts(self.rows[self._streams[ref[0]][ref[1] - 1]]), ref)
+        return resolved(self._texts(ref[0], ref[1]), ref)
+
+    def _texts(self, stream: str, version: int) -> list[str] | None:
+        return texts(self.rows[self._streams[stream][version - 1]])

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from threading import Thread
@@ -17,6 +17,7 @@ import aiosqlite
 import anyio
 from pydantic_core import from_json, to_json
 
+from .cache import Cache, FolderCache, folder_of
 from .catalog import LogCreated
 from .codec import Row, decode, encode_all, recorded, references, texts
 from .committer import Appending, Committer
@@ -25,7 +26,7 @@ from .event import NewEvent, RecordedEvent
 from .lock import locked
 from .schema import COLUMNS, SCHEMA, identify, primary_code
 from .store import Signal, repeated
-from .text import Reference, resolved
+from .text import Reference, found_in, resolved
 
 FIRST_PAGE, MAX_PAGE, PAGE_SIZE = 50, 500, 4 * 1024 * 1024
 """Rows of a reader's first page and of any, and the characters that a page is kept near."""
@@ -57,6 +58,7 @@ class SQLiteStore:
         self._appended = Signal()
         self._log_id, self._seen = "", 0
         self._closed = False
+        self.cache: Cache | None = None
 
     @classmethod
     @asynccontextmanager
@@ -92,6 +94,7 @@ class SQLiteStore:
                 writer = await stack.enter_async_context(_writing(log, durability))
             store = cls(log, await stack.enter_async_context(_reading(log)), entropy)
             if writer is not None:
+                store.cache = FolderCache(folder_of(log))
                 await stack.enter_async_context(store._committing(writer, now))
             await store._know_log()
             try:
@@ -168,6 +171,11 @@ class SQLiteStore:
         rows = await self._rows(f"{_SELECT} stream = ? AND key = ?", stream, key)
         return next(await self._decoded(rows), None)
 
+    async def texts(self, references: Collection[Reference]) -> dict[Reference, str]:
+        """Return the texts at `references`; what was erased reads so, what the log does not hold is left out."""
+        unread = await self._contents({(ref[0], ref[1]) for ref in references})
+        return found_in(lambda stream, version: _array(unread[stream, version]), references)
+
     def read_stream(
         self, stream: str, *, after: int = 0, until: int | None = None, until_position: int | None = None
     ) -> AsyncGenerator[RecordedEvent]:
@@ -219,10 +227,7 @@ class SQLiteStore:
         """Return the events of `rows`, decoded one by one, with the texts that they refer to."""
         contents = {(row.stream, row.version): row for row in rows}
         wanted = {place for row in rows if "[" in str(row.data) for place in references(row)}
-        found: list[tuple[object, ...]] = []
-        if wanted := wanted - contents.keys():
-            found = await self._fetch(_SELECT_REFERENCES, to_json(list(wanted)).decode())
-        unread = {(stream, version): content for stream, version, content in found}
+        unread = await self._contents(wanted - contents.keys())
         foreign: dict[tuple[object, object], list[str] | None] = {}
 
         def resolve(ref: Reference) -> str:
@@ -232,6 +237,10 @@ class SQLiteStore:
             return resolved(foreign[place], ref)
 
         return (recorded(row, decode(row, resolve)) for row in rows)
+
+    async def _contents(self, places: set[tuple[str, int]]) -> dict[tuple[object, object], object]:
+        found = await self._fetch(_SELECT_REFERENCES, to_json(list(places)).decode()) if places else []
+        return {(stream, version): content for stream, version, content in found}
 
     async def _rows(self, sql: str, *parameters: object) -> list[Row]:
         rows = [Row._make(row) for row in cast(list[Row], await self._fetch(sql, *parameters))]

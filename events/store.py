@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Protocol
 
 import anyio
 
+from .cache import Cache
 from .errors import KeyReused
 from .event import NewEvent, RecordedEvent
+from .text import Reference
 
 
 class EventStore(Protocol):
@@ -22,6 +24,11 @@ class EventStore(Protocol):
     @property
     def position(self) -> int:
         """The position of the newest event that this store knows of."""
+        ...
+
+    @property
+    def cache(self) -> Cache | None:
+        """Where what is derived from this log may be kept; None where nothing is, as when it is only read."""
         ...
 
     async def append(self, stream: str, events: Sequence[NewEvent], *, expected_version: int) -> list[RecordedEvent]:
@@ -40,6 +47,10 @@ class EventStore(Protocol):
 
     async def find(self, stream: str, key: str) -> RecordedEvent | None:
         """Return the event of `stream` that carries `key`."""
+        ...
+
+    async def texts(self, references: Collection[Reference]) -> dict[Reference, str]:
+        """Return the texts at `references`; what was erased reads so, what the log does not hold is left out."""
         ...
 
     def read_stream(

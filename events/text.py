@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pydantic import GetCoreSchemaHandler
@@ -66,9 +67,33 @@ class Reading:
     resolve: Callable[[Reference], str]
 
 
+@dataclass(slots=True)
+class Noting:
+    """A state being written down: the texts in it that stand in the log, each once, and where it stands there."""
+
+    texts: dict[Reference, str] = field(default_factory=dict[Reference, str])
+    numbers: dict[Reference, int] = field(default_factory=dict[Reference, int])
+
+    def note(self, text: Text) -> int | str:
+        """Return the number of `text` among those of the log, or the text itself where it is not in the log."""
+        if text.ref is None:
+            return str(text)
+        self.texts[text.ref] = str(text)
+        return self.numbers.setdefault(text.ref, len(self.numbers))
+
+
+@dataclass(slots=True)
+class Recalling:
+    """A state being read back, with the texts of the log that it refers to by number."""
+
+    texts: list[Text]
+
+
 def _validated(value: object, info: core_schema.ValidationInfo) -> Text:
     if isinstance(info.context, Reading):
         return _read(value, info.context)
+    if isinstance(info.context, Recalling) and isinstance(value, int):
+        return info.context.texts[value]
     if isinstance(value, Text):
         return value
     if isinstance(value, str):
@@ -92,6 +117,8 @@ def _read(value: object, reading: Reading) -> Text:
 
 def _serialised(value: Text, info: core_schema.SerializationInfo) -> object:
     saying = info.context
+    if isinstance(saying, Noting):
+        return saying.note(value)
     if not isinstance(saying, Saying):
         return str(value)
     if value.ref is None:
@@ -110,3 +137,12 @@ def resolved(content: list[str] | None, ref: Reference) -> str:
         return ERASED
     text = content[ref[2]]
     return text if len(ref) == 3 else str(from_json(text)[ref[3]])
+
+
+def found_in(texts: Callable[[str, int], list[str] | None], references: Iterable[Reference]) -> dict[Reference, str]:
+    """Return what is at `references`, where `texts` gives those of the event at (stream, version); no others."""
+    found: dict[Reference, str] = {}
+    for ref in references:
+        with suppress(LookupError, ValueError):
+            found[ref] = resolved(texts(ref[0], ref[1]), ref)
+    return found

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar, get_args, overload
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 T = TypeVar("T")
 
@@ -56,6 +59,12 @@ class Growing(Sequence[T], Generic[T]):
         return isinstance(other, Growing) and self[:] == other[:]
 
     __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        items = handler.generate_schema(list[get_args(source)[0]])
+        as_list = core_schema.plain_serializer_function_ser_schema(list, return_schema=items)
+        return core_schema.no_info_after_validator_function(cls, items, serialization=as_list)
 
     def __repr__(self) -> str:
         return f"Growing({self[:]!r})"

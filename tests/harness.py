@@ -12,6 +12,7 @@ from callboard import Agent, Block, Group, System
 from callboard.actors.agent import IN_DOUBT
 from callboard.actors.system import KINDS
 from callboard.events import MemoryStore, RecordedEvent, Text, catalog
+from callboard.events.cache import MemoryCache
 from callboard.projections import AgentState, BlockState, GroupState, Pending, fold, pending
 from callboard.projections.prompt import Line, Replied, Result
 from callboard.projections.request import rebuilt
@@ -35,10 +36,16 @@ class Outcome:
     live: dict[str, object]
 
 
-async def run(scenario: Scenario, deaths: tuple[int, ...] = (), seed: int = 0, fault: str = "die") -> Outcome:
-    """Run `scenario`; the n-th life has its fault at tick `deaths[n]`, the last one has none."""
+async def run(
+    scenario: Scenario,
+    deaths: tuple[int, ...] = (),
+    seed: int = 0,
+    fault: str = "die",
+    cache: MemoryCache | None = None,
+) -> Outcome:
+    """Run `scenario`; the n-th life has its fault at tick `deaths[n]`, the last one has none. The cache survives."""
     world, ticks = World(seed), list[list[str]]()
-    log = MemoryStore(now=world.now)
+    log = MemoryStore(now=world.now, cache=cache or MemoryCache(every=3))
     answers, states = list[str](), dict[str, object]()
     for at in (*deaths, 0):
         life = Life(world, log, scenario.script, at, fault)

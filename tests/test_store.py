@@ -17,6 +17,7 @@ from callboard.events import (
     MemoryStore,
     NewEvent,
     RecordedEvent,
+    Reference,
     SQLiteStore,
     Text,
     WrongExpectedVersion,
@@ -350,6 +351,16 @@ async def test_the_chain_can_be_computed_from_what_is_stored(store: EventStore, 
         assert row.chain == chain(previous, row)
         previous = row.chain
     assert [event.chain for event in written] == [row.chain for row in rows()[1:3]]
+
+
+async def test_texts_are_found_by_their_references(store: EventStore) -> None:
+    wanted = ToolUse(name="t", arguments=Text('{"to": "b", "n": 1}'))
+    finished = NewEvent(ModelCallFinished(id="r/a/1", text=Text("hello"), uses=(wanted,)))
+    await store.append("agent-a", [finished, NewEvent(TurnStarted(id="r/a"))], expected_version=0)
+    here: list[Reference] = [("agent-a", 1, 0), ("agent-a", 1, 1), ("agent-a", 1, 1, "to")]
+    gone: list[Reference] = [("agent-a", 1, 2), ("agent-a", 1, 1, "from"), ("agent-a", 3, 0), ("agent-b", 1, 0)]
+    found = await store.texts([*here, *gone, here[0]])
+    assert [found[ref] for ref in here] == ["hello", '{"to": "b", "n": 1}', "b"] and len(found) == 3
 
 
 async def test_what_would_not_read_back_as_it_was_is_not_written(store: EventStore) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -13,7 +13,8 @@ from anyio.lowlevel import checkpoint
 
 from callboard import ModelReply, ModelRequest, System, Tool, ToolContext, tool
 from callboard.actors.outside import Outside
-from callboard.events import MemoryStore, ModelError, NewEvent, OutcomeUnknown, RecordedEvent, catalog
+from callboard.events import MemoryStore, ModelError, NewEvent, OutcomeUnknown, RecordedEvent, Reference, catalog
+from callboard.events.cache import Cache
 
 Script = Callable[[ModelRequest], ModelReply]
 
@@ -98,6 +99,13 @@ class Life:
     @property
     def position(self) -> int:
         return self.log.position
+
+    @property
+    def cache(self) -> Cache:
+        return self.log.cache
+
+    async def texts(self, references: Collection[Reference]) -> dict[Reference, str]:
+        return await self.log.texts(references)
 
     async def append(self, stream: str, events: Sequence[NewEvent], *, expected_version: int) -> list[RecordedEvent]:
         if self.scope.cancel_called:
