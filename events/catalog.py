@@ -24,6 +24,7 @@ from .calls import (
     Usage,
 )
 from .event import Event
+from .life import EventRedacted, LogCreated, LossAccepted, WriterClosed, WriterOpened
 from .lives import (
     AgentChanged,
     AgentStarted,
@@ -33,7 +34,6 @@ from .lives import (
     BlockStarted,
     GroupChanged,
     GroupStarted,
-    LogCreated,
 )
 from .mail import (
     Kind,
@@ -71,10 +71,12 @@ __all__ = [
     "BlockEditRefused",
     "BlockEdited",
     "BlockStarted",
+    "EventRedacted",
     "GroupChanged",
     "GroupStarted",
     "Kind",
     "LogCreated",
+    "LossAccepted",
     "MessageDeadLettered",
     "MessageReceived",
     "MessageRefused",
@@ -106,4 +108,6 @@ __all__ = [
     "TurnResumed",
     "TurnStarted",
     "Usage",
+    "WriterClosed",
+    "WriterOpened",
 ]

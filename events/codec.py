@@ -196,8 +196,12 @@ def chain(previous: bytes, row: Row) -> bytes:
     SHA-256 and the inner one the whole of it. The texts go in through a salted hash of their own, so that
     erasing them leaves the chain whole.
     """
-    said = hashlib.sha256((row.salt or b"") + (row.content or "").encode()).digest() if row.content else b""
-    return chain_of(previous, row, said)
+    return chain_of(previous, row, said(row))
+
+
+def said(row: Row) -> bytes:
+    """Return the salted hash of the texts that `row` holds; empty without any."""
+    return hashlib.sha256((row.salt or b"") + row.content.encode()).digest() if row.content else b""
 
 
 def chain_of(previous: bytes, row: Row, said: bytes) -> bytes:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from itertools import chain
 from typing import cast
 
 import anyio
+from anyio.to_thread import run_sync
+from pydantic_core import to_json
 
-from .codec import Row, forget, placed, recorded, to_micros
-from .errors import AppendRejected, LogError, OutcomeUnknown, StoreClosed, WrongExpectedVersion
-from .event import NewEvent, RecordedEvent
-from .schema import COLUMNS, Database, primary_code
+from .anchor import Anchor, Head
+from .codec import Row, placed, recorded, to_micros
+from .errors import (
+    AppendRejected,
+    Fenced,
+    OutcomeUnknown,
+    RedactionRefused,
+    RedactionUnfinished,
+    WrongExpectedVersion,
+)
+from .queue import Appending, Queue
+from .schema import COLUMNS, EPOCH, Database, primary_code
 from .store import Signal
 
-MAX_BATCH, MAX_BATCH_SIZE = 512, 4 * 1024 * 1024
-"""Most appends of one commit, and the characters after which no further one joins."""
-
-MAX_WAITING, MAX_WAITING_SIZE = 1024, 16 * 1024 * 1024
-"""Appends, and characters, in the queue after which a caller waits for room."""
+ANCHOR_SYNC = 1.0
+"""Seconds after which what the anchor says survives a power cut."""
 
 MAX_HEADS = 10_000
 """Streams whose version is held in memory."""
@@ -44,117 +50,110 @@ _NO_ROW = (None,) * len(Row._fields)
 _ONE_ROW = f"({','.join('?' * len(Row._fields))})"
 
 
-@dataclass(slots=True, eq=False)
-class Appending:
-    """An append in the queue, and in `outcome` what came of it once `ended` is set."""
-
-    stream: str
-    expected_version: int
-    events: Sequence[NewEvent]
-    rows: list[Row]
-    size: int = field(init=False)
-    outcome: list[RecordedEvent] | LogError | None = None
-    ended: anyio.Event = field(default_factory=anyio.Event)
-
-    def __post_init__(self) -> None:
-        self.size = sum(len(row.data) + len(row.content or "") for row in self.rows)
-
-    def end(self, outcome: list[RecordedEvent] | LogError) -> None:
-        """Tell the caller; texts of what was not written forget the place they were promised."""
-        if isinstance(outcome, LogError):
-            for event, row in zip(self.events, self.rows, strict=True):
-                forget(event.data, row.stream, row.version)
-        self.outcome = outcome
-        self.ended.set()
-
-
 class Committer:
-    """The writer of a log: gives appends their places, in the order they came, and makes them durable."""
+    """The writer of a log: gives appends their places, in the order they came, and makes them durable.
 
-    def __init__(self, database: Database, *, now: Callable[[], datetime], appended: Signal) -> None:
-        self._database, self._now, self._appended = database, now, appended
-        self._waiting: deque[Appending] = deque()
-        self._waiting_size = 0
-        self._work, self._taken = anyio.Event(), Signal()
-        self._closed = self._callers_wait = False
-        self._position, self._chain = 0, b""
+    What keeps a writer that was taken over from writing is the position: each INSERT names the one after the
+    newest that this writer has read, and there its successor's `WriterOpened` stands, or something older. The
+    INSERT fails; the head is read again, with the epoch in the same statement, and the epoch is not ours.
+    """
+
+    def __init__(self, path: str, database: Database, *, now: Callable[[], datetime], appended: Signal) -> None:
+        self._path, self._database, self._now, self._appended = path, database, now, appended
+        self.queue = Queue()
+        self._position = 0
+        self._chain: bytes = b""
         self._heads: dict[str, int] = {}
         self._in_doubt = True
+        self._epoch, self._fenced = 0, cast(Fenced | None, None)
+        self._anchor: tuple[Anchor, str] | None = None
+        self._unsynced = anyio.Event()
 
-    @property
-    def position(self) -> int:
-        """Position of the last event that is committed."""
-        return self._position
-
-    def close(self) -> None:
-        """Take no more appends; `run` ends when the last is committed."""
-        self._closed = True
-        self._work.set()
-
-    async def room(self) -> None:
-        """Wait until the queue takes another append.
+    def own(self, epoch: int, anchor: Anchor, log_id: str) -> None:
+        """Append as the writer of `epoch` from here on, and say in `anchor` how far the log has come.
 
         Raises:
-            StoreClosed: It never will.
+            OSError: The anchor cannot be written.
         """
-        while len(self._waiting) >= MAX_WAITING or self._waiting_size >= MAX_WAITING_SIZE:
-            self._callers_wait = True
-            await self._taken.next().wait()
-        if self._closed:
-            raise StoreClosed
+        self._epoch, self._anchor = epoch, (anchor, log_id)
+        self._point()
 
-    def put(self, appending: Appending) -> None:
-        """Queue `appending`; from here on it comes to its end whatever becomes of the caller."""
-        self._waiting.append(appending)
-        self._waiting_size += appending.size
-        self._work.set()
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """Position and chain of the last event that is committed; 0 and nothing in a new log."""
+        return self._position, self._chain
+
+    def close(self) -> None:
+        """Let go of the anchor, when `run` has ended."""
+        if self._anchor is not None:
+            self._anchor[0].close()
 
     async def run(self) -> None:
         """Commit what is queued until `close`. To be run once, by the store."""
         batch: list[Appending] = []
         try:
             with anyio.CancelScope(shield=True):
-                while batch := await self._next():
-                    await self._commit(batch)
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._sync_anchor)
+                    while batch := await self.queue.next():
+                        try:
+                            await self._commit(batch)
+                        except Fenced as error:
+                            self._fenced = error
+                            for appending in batch:
+                                if appending.outcome is None:
+                                    appending.end(Fenced(self._path, epoch=error.epoch, newest=error.newest))
+                    with suppress(OSError):  # it says what it said a second ago, and the log is whole
+                        await self._sync()
+                    group.cancel_scope.cancel()
         finally:
-            self._closed = True
-            for appending in (*batch, *self._waiting):
+            self.queue.close()
+            for appending in (*batch, *self.queue):
                 if appending.outcome is None:
                     appending.end(OutcomeUnknown(appending.stream, "the committer stopped"))
 
-    async def _next(self) -> list[Appending]:
-        """Return all that waits, as far as it fits one commit; nothing after `close`."""
-        while not self._waiting and not self._closed:
-            self._work = anyio.Event()
-            await self._work.wait()
-        batch: list[Appending] = []
-        size = 0
-        while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_SIZE:
-            batch.append(self._waiting.popleft())
-            size += batch[-1].size
-        self._waiting_size -= size
-        if self._callers_wait:
-            self._callers_wait = False
-            self._taken.notify()
-        return batch
+    async def _sync_anchor(self) -> None:
+        while True:
+            await self._unsynced.wait()
+            try:
+                await self._sync()
+            except OSError:
+                self._in_doubt = True  # the next append has it written and synced again first, or is rejected
+            await anyio.sleep(ANCHOR_SYNC)
+
+    async def _sync(self) -> None:
+        if self._anchor is not None and self._unsynced.is_set():
+            self._unsynced = anyio.Event()
+            await run_sync(self._anchor[0].sync)
+
+    def _point(self) -> None:
+        """Have the anchor say how far the log has come."""
+        if self._anchor is not None:
+            anchor, log_id = self._anchor
+            anchor.write(Head(log_id, self._epoch, self._position, self._chain))
+            self._unsynced.set()
 
     async def _commit(self, batch: list[Appending]) -> None:
         try:
+            if self._fenced:
+                raise self._fenced
             if self._in_doubt:
                 await self.settle()
             await self._load_heads({appending.stream for appending in batch})
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             return _end(batch, AppendRejected, f"the log cannot be read: {error}")
         taken, rows = self._place(batch)
         try:
             if rows:
-                await self._write(rows)
+                await self._write(rows, batch[0].erased)
         except sqlite3.IntegrityError as error:
             await self._one_by_one(batch, error)
         except (sqlite3.Error, MemoryError, ValueError) as error:
             await self._failed(batch, error)
+        except RedactionRefused as error:
+            batch[0].end(error)
         else:
-            self._committed(batch, taken, rows)
+            await self._committed(batch, taken, rows)
 
     def _place(self, batch: list[Appending]) -> tuple[dict[Appending, int], list[Row]]:
         """Return the appends of `batch` at the right version, each with its first row, and all rows."""
@@ -174,14 +173,26 @@ class Committer:
                 rows.append(row)
         return taken, rows
 
-    async def _write(self, rows: list[Row]) -> None:
+    async def _write(self, rows: list[Row], erased: Sequence[int]) -> None:
         widest = WIDTHS[-1]
-        if len(rows) <= widest:
+        if len(rows) <= widest and not erased:
             return await self._insert(rows)
         await self._database.fetch("BEGIN IMMEDIATE")
+        if erased:
+            await self._erase(erased)
         for start in range(0, len(rows), widest):
             await self._insert(rows[start : start + widest])
         await self._database.fetch("COMMIT")
+
+    async def _erase(self, positions: Sequence[int]) -> None:
+        sql = (
+            "UPDATE events SET content = NULL, salt = NULL WHERE content IS NOT NULL"
+            " AND position IN (SELECT value FROM json_each(?)) RETURNING position"
+        )
+        done = await self._database.fetch(sql, [to_json(positions).decode()])
+        if gone := {*positions} - {position for (position,) in done}:
+            await self._roll_back()
+            raise RedactionRefused(f"position {min(gone)}", "was redacted before")
 
     async def _insert(self, rows: list[Row]) -> None:
         width = next(width for width in WIDTHS if width >= len(rows))
@@ -190,14 +201,22 @@ class Committer:
         if last != rows[-1].position:
             raise sqlite3.DatabaseError(f"position {rows[-1].position} was wanted, {last} was given")
 
-    def _committed(self, batch: list[Appending], taken: dict[Appending, int], rows: list[Row]) -> None:
+    async def _committed(self, batch: list[Appending], taken: dict[Appending, int], rows: list[Row]) -> None:
+        unfinished = None
         if rows:
             self._position, self._chain = rows[-1].position, rows[-1].chain
+            try:
+                self._point()
+            except OSError as error:
+                self._in_doubt = True
+                return _end(batch, OutcomeUnknown, f"the anchor cannot be written: {error}")
+            if batch[0].erased:
+                unfinished = await self._wipe(batch[0].erased)
         for appending, start in taken.items():
             self._heads[appending.stream] = appending.expected_version + len(appending.rows)
             written = rows[start : start + len(appending.rows)]
             pairs = zip(written, appending.events, strict=True)
-            appending.end([recorded(row, event.data) for row, event in pairs])
+            appending.end(unfinished or [recorded(row, event.data) for row, event in pairs])
         for appending in batch:
             if appending not in taken:
                 appending.end(_conflict(appending, self._heads[appending.stream]))
@@ -205,6 +224,14 @@ class Committer:
             del self._heads[next(iter(self._heads))]
         if rows:
             self._appended.notify()
+
+    async def _wipe(self, erased: Sequence[int]) -> RedactionUnfinished | None:
+        """Leave no byte of erased texts in the file and its WAL."""
+        try:
+            await self.settle()
+        except (sqlite3.Error, OSError) as error:
+            return RedactionUnfinished(self._path, erased, str(error))
+        return None
 
     async def _one_by_one(self, batch: list[Appending], error: sqlite3.IntegrityError) -> None:
         """Commit each append by itself, so that only the one with a known key fails.
@@ -237,7 +264,7 @@ class Committer:
             if not unwritten:
                 self._in_doubt = True
                 await self.settle()
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             unwritten, self._in_doubt = False, True
         _end(batch, AppendRejected if unwritten else OutcomeUnknown, str(error) or type(error).__name__)
 
@@ -250,12 +277,16 @@ class Committer:
 
         Raises:
             sqlite3.Error: Not now; nothing may be written before it succeeds.
+            OSError: The same, since its anchor cannot be written.
+            Fenced: Never.
         """
         await self._roll_back()
         [[busy, *_]] = await self._database.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy and must:
             raise sqlite3.OperationalError("a reader keeps the log from being checkpointed")
         await self._load()
+        self._point()
+        await self._sync()
         self._in_doubt = False
         self._appended.notify()
 
@@ -264,9 +295,16 @@ class Committer:
             await self._database.fetch("ROLLBACK")
 
     async def _load(self) -> None:
-        last = await self._database.fetch("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1")
+        """Read where the log ends, and whose it is."""
+        last = await self._database.fetch(f"SELECT position, chain, {EPOCH} FROM events ORDER BY position DESC LIMIT 1")
+        found = cast(list[tuple[int, bytes, int | None]], last)
+        position, chained, epoch = found[0] if found else (0, b"", None)
+        if self._epoch and epoch != self._epoch:
+            raise Fenced(self._path, epoch=self._epoch, newest=epoch or 0)
+        if position < self._position or (position == self._position and chained != self._chain):
+            raise sqlite3.DatabaseError(f"it ends at position {position}, but {self._position} was acknowledged")
         self._heads.clear()
-        self._position, self._chain = cast(list[tuple[int, bytes]], last)[0] if last else (0, b"")
+        self._position, self._chain = position, chained
 
     async def _load_heads(self, streams: set[str]) -> None:
         if not (unknown := [stream for stream in streams if stream not in self._heads]):

@@ -6,11 +6,16 @@ CallboardError
 │   ├── NewerFormat             written by a newer callboard
 │   ├── LogInUse                another process owns it for writing
 │   ├── LogUnwritable           the folder or the file may not be written
+│   ├── LossFound               acknowledged events are gone or altered
 │   ├── DamagedEvent            an event that does not decode
 │   ├── WrongExpectedVersion    someone who does not own the stream has appended to it
 │   ├── KeyReused               a key came again with other content
 │   ├── AppendRejected          definitely not written
 │   ├── OutcomeUnknown          nobody can say whether it was written
+│   ├── Fenced                  another process has taken the log over
+│   ├── RedactionRefused        a text that cannot be erased; nothing was
+│   ├── RedactionUnfinished     erased, but a reader keeps the old bytes in the file
+│   ├── BackupRefused           a copy that cannot be made there
 │   └── StoreClosed             used after its end
 ├── SpecError                   an agent, block, group, tool or team file that cannot be
 │   └── TeamFileError           everything that is wrong in a team file
@@ -72,6 +77,23 @@ class LogUnwritable(LogError):
         self.path, self.why = path, why
 
 
+class LossFound(LogError):
+    """Acknowledged events are gone or altered; nothing was written.
+
+    Attributes:
+        expected: Position that the log had come to, as far as that is known; 0 where it is not.
+        whole: Position up to which it is as it was.
+    """
+
+    def __init__(self, path: str, found: str, wanted: str, *, expected: int, whole: int) -> None:
+        super().__init__(
+            f"{path} is not what was written: {found}, but {wanted}; restore a backup,"
+            " or open it with accept_loss='why' to go on with what is there"
+        )
+        self.path, self.found, self.wanted = path, found, wanted
+        self.expected, self.whole = expected, whole
+
+
 class DamagedEvent(LogError):
     """An event of the log does not decode."""
 
@@ -110,6 +132,45 @@ class OutcomeUnknown(LogError):
     def __init__(self, stream: str, why: str) -> None:
         super().__init__(f"an append to {stream!r} may or may not be written ({why}); read the stream to know")
         self.stream, self.why = stream, why
+
+
+class Fenced(LogError):
+    """Another process has taken the log over: this one can append nothing any more."""
+
+    def __init__(self, path: str, *, epoch: int, newest: int) -> None:
+        super().__init__(
+            f"{path} was taken over: its writer is that of system@{newest}, this process is that of system@{epoch}"
+            " and can append nothing any more; end it, or open the log again"
+        )
+        self.path, self.epoch, self.newest = path, epoch, newest
+
+
+class RedactionRefused(LogError):
+    """A text cannot be erased; nothing was changed."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"nothing was redacted: {what} {why}")
+        self.what, self.why = what, why
+
+
+class RedactionUnfinished(LogError):
+    """The events are redacted, but their old bytes are still in the file: somebody reads it, or the disk failed."""
+
+    def __init__(self, path: str, positions: Sequence[int], why: str) -> None:
+        named = ", ".join(map(str, positions))
+        super().__init__(
+            f"position {named} of {path} is redacted, but the old text stays in the file or its WAL for now ({why});"
+            " end its readers, then close the log and open it again for writing"
+        )
+        self.path, self.positions, self.why = path, tuple(positions), why
+
+
+class BackupRefused(LogError):
+    """A copy of a log cannot be made at `path`; nothing that stood there was touched."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"no backup was made at {path}: {why}; choose a new name in a folder that you may write to")
+        self.path, self.why = path, why
 
 
 class StoreClosed(LogError):

@@ -1,4 +1,4 @@
-"""Lives: how logs, agents, groups and blocks begin and change."""
+"""Lives: how agents, groups and blocks begin and change."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ from .event import Event
 from .mail import Reply, TextReply
 from .specs import AgentSpec, BlockSpec, GroupSpec
 from .text import Text
-
-
-class LogCreated(Event):
-    """The first event of every log; `log_id` is its identity, part of every key that leaves it."""
-
-    log_id: str
 
 
 class AgentStarted(Event, takes_in=True):

@@ -7,16 +7,20 @@ from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from .cache import Cache, MemoryCache
-from .catalog import LogCreated
 from .codec import Row, decode, encode_all, placed, recorded, texts, to_micros
 from .errors import AppendRejected, WrongExpectedVersion
 from .event import NewEvent, RecordedEvent
-from .store import Signal, repeated
+from .life import SYSTEM, EventRedacted, LogCreated
+from .redaction import Place, checked, redactions
+from .store import MAX_PAGE, Signal, repeated
 from .text import Reference, found_in, resolved
 
 
 class MemoryStore:
     """An `EventStore` in lists of the same rows that a file would hold.
+
+    Attributes:
+        rows: The rows, oldest first.
 
     Args:
         now: Gives the time of each append, in UTC.
@@ -37,7 +41,7 @@ class MemoryStore:
         self._keys: dict[tuple[str, str], int] = {}
         self._now, self._entropy = now, entropy
         self._appended = Signal()
-        self._write("system", [NewEvent(LogCreated(log_id=entropy(8).hex()))])
+        self._write(SYSTEM, [NewEvent(LogCreated(log_id=entropy(8).hex()))])
 
     @property
     def log_id(self) -> str:
@@ -55,6 +59,8 @@ class MemoryStore:
         """Append all of `events` to `stream`, or none."""
         if not events:
             return []
+        if stream == SYSTEM:
+            raise AppendRejected(stream, "only the store itself appends to it")
         if (first := await repeated(self, stream, events)) is not None:
             return first
         actual = len(self._streams.get(stream, ()))
@@ -79,6 +85,34 @@ class MemoryStore:
             written.append(recorded(row, event.data))
         self._appended.notify()
         return written
+
+    async def redact(self, places: Sequence[Place], *, reason: str) -> list[RecordedEvent]:
+        """Erase the texts that the events at `places` said first, for good, and record that."""
+        rows = list(dict.fromkeys(self._checked(place) for place in places))
+        new = redactions(rows, reason)
+        for row in rows:
+            self.rows[row.position - 1] = row._replace(content=None, salt=None)
+        return self._write(SYSTEM, new) if new else []
+
+    def _checked(self, place: Place) -> Row:
+        index = place - 1 if isinstance(place, int) else self._index(*place)
+        row = self.rows[index] if 0 <= index < len(self.rows) else None
+        return checked(place, row, before=row is not None and (row.stream, row.version) in self._redacted)
+
+    def _index(self, stream: str, version: int) -> int:
+        known = self._streams.get(stream, [])
+        return known[version - 1] if 0 < version <= len(known) else -1
+
+    @property
+    def _redacted(self) -> set[tuple[str, int]]:
+        events = [self._read(index).data for index in self._streams[SYSTEM]]
+        return {(event.stream, event.version) for event in events if isinstance(event, EventRedacted)}
+
+    async def pages(self, *, after: int = 0) -> AsyncGenerator[list[Row]]:
+        """Yield every row past position `after` as it is kept, a page at a time."""
+        while page := self.rows[max(after, 0) : max(after, 0) + MAX_PAGE]:
+            yield page
+            after = page[-1].position
 
     async def find(self, stream: str, key: str) -> RecordedEvent | None:
         """Return the event of `stream` that carries `key`."""

@@ -15,7 +15,13 @@ APPLICATION_ID = int.from_bytes(b"call")
 FORMAT = 1
 """What `PRAGMA user_version` says of the table below; a log with a higher one is refused."""
 
+BUSY = 5.0
+"""Seconds that SQLite waits for another program's lock."""
+
 COLUMNS = ", ".join(Row._fields)
+
+EPOCH = "(SELECT max(version) FROM events WHERE stream = 'system' AND type = 'WriterOpened')"
+"""Whose the log is: the version of the newest `WriterOpened`; NULL without one."""
 
 _FIXED = [name for name in Row._fields if name not in ("content", "salt")]
 

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from threading import Thread
 from typing import Literal, cast
-from urllib.parse import quote
 
-import aiosqlite
 import anyio
+from anyio.to_thread import run_sync
 from pydantic_core import from_json, to_json
 
-from .cache import Cache, FolderCache, folder_of
-from .catalog import LogCreated
-from .codec import Row, decode, encode_all, recorded, references, texts
-from .committer import Appending, Committer
-from .errors import AppendRejected, LogError, LogUnwritable, NotALog, StoreClosed, WrongExpectedVersion
+from . import cache
+from .cache import Cache, FolderCache
+from .codec import Row, decode, recorded, references, texts
+from .connection import Connection, reading, real_path, unwritable
+from .errors import (
+    AppendRejected,
+    Fenced,
+    LogError,
+    LogUnwritable,
+    NotALog,
+    RedactionUnfinished,
+    StoreClosed,
+    WrongExpectedVersion,
+)
 from .event import NewEvent, RecordedEvent
-from .lock import locked
-from .schema import COLUMNS, SCHEMA, identify, primary_code
-from .store import Signal, repeated
+from .life import SYSTEM, LogCreated
+from .redaction import Place, checked, redactions
+from .schema import COLUMNS, EPOCH
+from .store import MAX_PAGE, Signal, repeated
 from .text import Reference, found_in, resolved
+from .writer import Writer
 
-FIRST_PAGE, MAX_PAGE, PAGE_SIZE = 50, 500, 4 * 1024 * 1024
-"""Rows of a reader's first page and of any, and the characters that a page is kept near."""
+FIRST_PAGE, PAGE_SIZE = 50, 4 * 1024 * 1024
+"""Rows of a reader's first page, and the characters that any is kept near."""
 
 POLL = 0.25
 """Seconds after which a subscription looks again, whether it was woken or not."""
-
-BUSY = 5.0
-"""Seconds that SQLite waits for another program's lock."""
 
 _END = 2**63 - 1
 _SELECT = f"SELECT {COLUMNS} FROM events WHERE"
@@ -49,16 +53,21 @@ WHERE events.stream = json_extract(reference.value, '$[0]')
 """
 
 
+_REDACTED = f"""
+SELECT 1 FROM events WHERE stream = '{SYSTEM}' AND type = 'EventRedacted'
+    AND json_extract(data, '$.stream') = ? AND json_extract(data, '$.version') = ?
+"""
+
+
 class SQLiteStore:
     """An `EventStore` in one SQLite file, to be had from `open`."""
 
-    def __init__(self, path: str, reader: _Connection, entropy: Callable[[int], bytes]) -> None:
-        self._path, self._reader, self._entropy = path, reader, entropy
-        self._committer: Committer | None = None
-        self._appended = Signal()
+    def __init__(self, path: str, reader: Connection, writer: Writer | None, appended: Signal) -> None:
+        self._path, self._reader, self._writer = path, reader, writer
+        self._appended = appended
         self._log_id, self._seen = "", 0
         self._closed = False
-        self.cache: Cache | None = None
+        self.cache: Cache | None = None if writer is None else FolderCache(cache.folder_of(path))
 
     @classmethod
     @asynccontextmanager
@@ -68,6 +77,8 @@ class SQLiteStore:
         *,
         mode: Literal["write", "read"] = "write",
         durability: Literal["disk", "process"] = "disk",
+        takeover: bool = False,
+        accept_loss: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> AsyncGenerator[SQLiteStore]:
@@ -76,7 +87,11 @@ class SQLiteStore:
         Args:
             mode: With `read`, nothing is made or written, and any number of processes may read at once.
             durability: With `disk`, what was appended survives a power cut; with `process`, the end of the
-                process alone, however sudden.
+                process alone, however sudden. Then a power cut can leave a log that is found to have lost events.
+            takeover: Write although another process owns the log, which from then on can append nothing (`Fenced`).
+                For an owner that hangs; what it had begun outside may still be running.
+            accept_loss: Why it is right to go on although events were lost or altered: recorded as `LossAccepted`.
+                Where nothing was lost, it changes nothing.
             now: Gives the time of each commit, in UTC.
             entropy: Gives random bytes, as many as asked: the log's identity and salts.
 
@@ -85,39 +100,22 @@ class SQLiteStore:
             NewerFormat: A newer callboard made it.
             LogInUse: Another process, or this one, has it open for writing.
             LogUnwritable: The folder is missing, or it or the file may not be written.
+            LossFound: To write: it is not what was acknowledged. Nothing was touched.
         """
-        log = _real(path)
+        log, appended = real_path(path), Signal()
         async with AsyncExitStack() as stack:
             writer = None
             if mode == "write":
-                stack.enter_context(locked(log))
-                writer = await stack.enter_async_context(_writing(log, durability))
-            store = cls(log, await stack.enter_async_context(_reading(log)), entropy)
-            if writer is not None:
-                store.cache = FolderCache(folder_of(log))
-                await stack.enter_async_context(store._committing(writer, now))
+                opened = Writer.open(
+                    log, appended, now, entropy, durability=durability, takeover=takeover, accept_loss=accept_loss
+                )
+                writer = await stack.enter_async_context(opened)
+            store = cls(log, await stack.enter_async_context(reading(log)), writer, appended)
             await store._know_log()
             try:
                 yield store
             finally:
                 store._closed = True
-
-    @asynccontextmanager
-    async def _committing(self, writer: _Connection, now: Callable[[], datetime]) -> AsyncGenerator[None]:
-        committer = self._committer = Committer(writer, now=now, appended=self._appended)
-        with _unwritable(self._path):
-            await committer.settle(must=False)
-        group = anyio.create_task_group()
-        await group.__aenter__()
-        group.start_soon(committer.run)
-        try:
-            if committer.position == 0:
-                await self.append("system", [_log_created(self._entropy)], expected_version=0)
-            yield
-        finally:
-            committer.close()
-            # As if nothing was raised: else the group would wrap what the user's own code raises.
-            await group.__aexit__(None, None, None)
 
     async def _know_log(self) -> None:
         async for event in self.read_all(until=1):
@@ -140,7 +138,7 @@ class SQLiteStore:
     @property
     def position(self) -> int:
         """The position of the newest event; when reading, of the newest that was read or found at the start."""
-        return self._seen if self._committer is None else self._committer.position
+        return self._seen if self._writer is None else self._writer.position
 
     async def append(self, stream: str, events: Sequence[NewEvent], *, expected_version: int) -> list[RecordedEvent]:
         """Append all of `events` to `stream`, or none; see `EventStore.append`.
@@ -151,20 +149,62 @@ class SQLiteStore:
         """
         if not events:
             return []
-        if self._committer is None:
-            raise LogUnwritable(self._path, "it is open for reading")
-        await self._committer.room()
-        rows = encode_all(stream, expected_version, events, self._entropy)
-        appending = Appending(stream, expected_version, events, rows)
-        self._committer.put(appending)
-        await appending.ended.wait()
-        outcome = appending.outcome
+        if stream == SYSTEM:
+            raise AppendRejected(stream, "only the store itself appends to it")
+        writer = self._may_write()
+        outcome = await writer.append(stream, events, expected_version=expected_version)
         if isinstance(outcome, WrongExpectedVersion | AppendRejected):
-            outcome = await repeated(self, stream, events) or outcome
+            if first := await repeated(self, stream, events):
+                await self._check_epoch(writer)  # else it is its successor's append that we would take for ours
+                return first
         if isinstance(outcome, list):
             return outcome
-        assert outcome is not None
         raise outcome
+
+    async def redact(self, places: Sequence[Place], *, reason: str) -> list[RecordedEvent]:
+        """Erase the texts that the events at `places` said first, for good, and record that, all or nothing.
+
+        When this returns, the texts are in none of the log's files; readers see `ERASED` in their place, and
+        where they were passed on. The disk may still hold blocks of files that were.
+
+        Raises:
+            RedactionRefused: An event is not there, says no text of its own, or was redacted before.
+            RedactionUnfinished: They are erased and recorded, but their bytes are still in a file.
+            LogUnwritable: It is open for reading.
+        """
+        writer = self._may_write()
+        rows = {row.position: row for row in [await self._redactable(place) for place in places]}
+        if not rows:
+            return []
+        with unwritable(self._path):
+            await run_sync(cache.delete, self._path)
+        written = await writer.record(lambda: redactions(list(rows.values()), reason), erased=list(rows))
+        try:
+            await run_sync(cache.delete, self._path)  # again: it may have been filled meanwhile
+        except OSError as error:
+            raise RedactionUnfinished(self._path, list(rows), str(error)) from None
+        return written
+
+    def _may_write(self) -> Writer:
+        if self._closed:
+            raise StoreClosed
+        if self._writer is None:
+            raise LogUnwritable(self._path, "it is open for reading")
+        return self._writer
+
+    async def _check_epoch(self, writer: Writer) -> None:
+        [[newest]] = await self._fetch(f"SELECT {EPOCH}")
+        if newest != writer.epoch:
+            raise Fenced(self._path, epoch=writer.epoch, newest=cast(int, newest))
+
+    async def _redactable(self, place: Place) -> Row:
+        if isinstance(place, int):
+            rows = await self._rows(f"{_SELECT} position = ?", place)
+        else:
+            rows = await self._rows(f"{_SELECT} stream = ? AND version = ?", *place)
+        row = rows[0] if rows else None
+        gone = row is not None and row.content is None and await self._fetch(_REDACTED, row.stream, row.version)
+        return checked(place, row, before=bool(gone))
 
     async def find(self, stream: str, key: str) -> RecordedEvent | None:
         """Return the event of `stream` that carries `key`."""
@@ -206,21 +246,31 @@ class SQLiteStore:
             with anyio.move_on_after(POLL):
                 await appended.wait()
 
+    async def pages(self, *, after: int = 0) -> AsyncGenerator[list[Row]]:
+        """Yield every row past position `after` as it is stored, a page at a time; nothing is decoded."""
+        async for page in self._selected(_SELECT_ALL, 0, after, (_END,)):
+            yield page
+
     async def _read(
         self, sql: str, column: int, after: int, bounds: tuple[object, ...]
     ) -> AsyncGenerator[RecordedEvent]:
-        """Yield what `sql` selects, a page at a time; `column` is that by which it goes on."""
-        limit = FIRST_PAGE
-        while True:
-            rows = await self._rows(sql, after, *bounds, limit)
-            for event in await self._decoded(rows):
+        """Yield the events that `sql` selects; `column` is that by which it goes on."""
+        async for page in self._selected(sql, column, after, bounds):
+            for event in await self._decoded(page):
                 yield event
-            if len(rows) < limit:
+
+    async def _selected(
+        self, sql: str, column: int, after: int, bounds: tuple[object, ...]
+    ) -> AsyncGenerator[list[Row]]:
+        limit = FIRST_PAGE
+        while page := await self._rows(sql, after, *bounds, limit):
+            yield page
+            if len(page) < limit:
                 return
-            before, after = after, cast(int, rows[-1][column])
+            before, after = after, cast(int, page[-1][column])
             if after <= before:
                 raise LogError(f"{self._path} cannot be read past {before}: its pages run in a circle")
-            size = sum(len(str(row.data)) + len(str(row.content or "")) for row in rows)
+            size = sum(len(str(row.data)) + len(str(row.content or "")) for row in page)
             limit = max(1, min(MAX_PAGE, limit * PAGE_SIZE // size))
 
     async def _decoded(self, rows: list[Row]) -> Iterator[RecordedEvent]:
@@ -255,145 +305,6 @@ class SQLiteStore:
             return await self._reader.fetch(sql, parameters)
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the second where the words of the first are damaged
             raise LogError(f"{self._path} cannot be read: {error}") from error
-
-
-class _Connection:
-    """A `Database`: a connection of aiosqlite's, with a thread that does not outlive the program."""
-
-    def __init__(self, uri: str) -> None:
-        self._connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY)
-        # Before 0.22 the connection is the thread. It would keep a program that forgot to close from ending.
-        thread = cast(Thread, getattr(self._connection, "_thread", self._connection))
-        thread.daemon = True
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, log: str, query: str) -> AsyncGenerator[_Connection]:
-        """Connect to the file at `log`, until the context ends."""
-        connection = cls(f"file:{quote(os.fsencode(log))}?{query}")
-        with anyio.CancelScope(shield=True):
-            await connection._connection
-        try:
-            yield connection
-        finally:
-            with anyio.CancelScope(shield=True):
-                await connection._connection.close()
-
-    @property
-    def in_transaction(self) -> bool:
-        return self._connection.in_transaction
-
-    async def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        return cast(list[tuple[object, ...]], await self._connection.execute_fetchall(sql, parameters))
-
-    async def insert(self, sql: str, parameters: Sequence[object]) -> int:
-        row = await self._connection.execute_insert(sql, parameters)
-        return 0 if row is None else row[0]
-
-    async def script(self, sql: str) -> None:
-        await self._connection.executescript(sql)
-
-
-@asynccontextmanager
-async def _writing(log: str, durability: Literal["disk", "process"]) -> AsyncGenerator[_Connection]:
-    """Connect to `log` for writing; make it where there is none."""
-    async with AsyncExitStack() as stack:
-        with _unwritable(log):
-            _make(log)
-            connection = await stack.enter_async_context(_Connection.open(log, "mode=rw"))
-            known = await identify(connection, log)
-            [[journal]] = await connection.fetch("PRAGMA journal_mode = WAL")
-            if journal != "wal":
-                raise LogUnwritable(log, "its file system holds no write-ahead log")
-            synchronous = "FULL" if durability == "disk" else "NORMAL"
-            for setting in (f"synchronous = {synchronous}", "fullfsync = ON", "checkpoint_fullfsync = ON"):
-                await connection.fetch(f"PRAGMA {setting}")
-            if not known:
-                await connection.script(SCHEMA)
-        yield connection
-
-
-@asynccontextmanager
-async def _reading(log: str) -> AsyncGenerator[_Connection]:
-    """Connect to `log` for reading, also where nothing may be written beside it."""
-    _see(log)
-    async with AsyncExitStack() as stack:
-        attempt = AsyncExitStack()
-        connection = await attempt.enter_async_context(_Connection.open(log, "mode=ro"))
-        try:
-            known = await identify(connection, log)
-            stack.push_async_exit(attempt.pop_all())
-        except sqlite3.OperationalError as error:
-            if primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-                raise LogError(f"{log} cannot be read: {error}") from error
-            try:
-                connection = await stack.enter_async_context(_reading_alone(log))
-                known = await identify(connection, log)
-            except (OSError, sqlite3.Error) as second:
-                raise LogError(f"{log} cannot be read: {second}") from second
-        finally:
-            await attempt.aclose()
-        if not known:
-            raise NotALog(log, "it is empty")
-        yield connection
-
-
-@asynccontextmanager
-async def _reading_alone(log: str) -> AsyncGenerator[_Connection]:
-    """Connect to `log` where no shared memory can be made beside it, and so nobody writes to it now."""
-    with tempfile.TemporaryDirectory(prefix="callboard-") as folder:
-        copy = await anyio.to_thread.run_sync(_copy_with_wal, log, folder)
-        opened = _Connection.open(copy, "mode=ro") if copy else _Connection.open(log, "mode=ro&immutable=1")
-        async with opened as connection:
-            yield connection
-
-
-def _copy_with_wal(log: str, folder: str) -> str:
-    """Return where in `folder` the log and its WAL are now; nowhere if all of it is in the log itself."""
-    wal, copy = f"{log}-wal", f"{folder}/log"
-    if not os.path.exists(wal) or os.path.getsize(wal) == 0:
-        return ""
-    shutil.copyfile(log, copy)
-    shutil.copyfile(wal, f"{copy}-wal")
-    return copy
-
-
-def _real(path: str | os.PathLike[str]) -> str:
-    """Return the one name of `path`: with two, two could lock it."""
-    log = os.path.realpath(path)
-    if os.path.isdir(log):
-        raise NotALog(log, "it is a directory")
-    return log
-
-
-def _make(log: str) -> None:
-    """Make an empty file where there is none, for the eyes of its owner alone."""
-    if not os.path.lexists(log):
-        os.close(os.open(log, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _see(log: str) -> None:
-    if not os.path.exists(log):
-        raise NotALog(log, "there is no such file")
-    if not os.access(log, os.R_OK):
-        raise NotALog(log, "it may not be read")
-    if os.path.getsize(log) == 0:  # SQLite would delete its WAL, even where it may only read
-        raise NotALog(log, "it is empty")
-
-
-@contextmanager
-def _unwritable(log: str) -> Generator[None]:
-    """Say of an error of the system or of SQLite that the log cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise LogUnwritable(log, error.strerror or str(error)) from None
-    except sqlite3.Error as error:
-        raise LogUnwritable(log, str(error)) from None
-
-
-def _log_created(entropy: Callable[[int], bytes]) -> NewEvent:
-    return NewEvent(LogCreated(log_id=entropy(8).hex()))
 
 
 def _array(content: object) -> list[str] | None:

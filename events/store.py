@@ -12,6 +12,9 @@ from .errors import KeyReused
 from .event import NewEvent, RecordedEvent
 from .text import Reference
 
+MAX_PAGE = 500
+"""Most rows that are read at once."""
+
 
 class EventStore(Protocol):
     """An append-only log of events, cut into streams. Its first event is `LogCreated`, in `system`."""
@@ -42,6 +45,7 @@ class EventStore(Protocol):
             WrongExpectedVersion: `stream` is at another version than `expected_version`.
             AppendRejected: An event cannot be stored, or the disk has no room; nothing was written.
             OutcomeUnknown: It may have been written.
+            Fenced: Another process has taken the log over; this one must end.
         """
         ...
 

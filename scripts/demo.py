@@ -21,7 +21,7 @@ from callboard.actors.specs import Agent, Block, Group
 from callboard.actors.system import System
 from callboard.actors.testing import calls
 from callboard.actors.tool import tool
-from callboard.events import EventStore, ModelError, RecordedEvent, SQLiteStore
+from callboard.events import ModelError, RecordedEvent, SQLiteStore
 from callboard.events.catalog import ModelCallStarted
 from callboard.projections.answer import Answer
 from callboard.scripts.border import FINE, INTERRUPTED, BadUse, say
@@ -262,8 +262,9 @@ async def perform(log: Path, out: Console) -> int:
         LogError: It cannot be opened.
     """
     out.out(harmless(f"{ABOUT}\nIt is recorded in {log}."), style="bold", highlight=False)
+    if _holds_something(log):
+        await _refuse_others(log)
     async with SQLiteStore.open(log) as store:
-        await _refuse_others(store, log)
         story = Story(WORD if out.is_terminal else 0)
         async with System.open(store, model=story) as system:
             group, watcher = team()
@@ -281,10 +282,15 @@ async def perform(log: Path, out: Console) -> int:
     return FINE
 
 
-async def _refuse_others(store: EventStore, log: Path) -> None:
-    async for event in store.read_all():
-        if event.stream not in KNOWN:
-            raise BadUse(f"{log} holds {event.stream}, which is not of the demo; give it a log of its own")
+def _holds_something(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0
+
+
+async def _refuse_others(log: Path) -> None:
+    async with SQLiteStore.open(log, mode="read") as store:
+        async for event in store.read_all():
+            if event.stream not in KNOWN:
+                raise BadUse(f"{log} holds {event.stream}, which is not of the demo; give it a log of its own")
 
 
 async def _play(story: Story, picnic: Ref, sea: Ref, shown: Transcript, out: Console) -> tuple[Answer, int]:

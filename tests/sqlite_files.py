@@ -18,7 +18,7 @@ from callboard.events import (
 )
 from callboard.events.catalog import MessageReceived, Part, TurnStarted
 
-Fault = Callable[[sqlite3.Connection, str], None]
+Fault = Callable[[sqlite3.Connection, str], object]
 
 
 def message(id: str, text: str = "hello") -> NewEvent:
@@ -30,7 +30,8 @@ def started(id: str = "r/a") -> NewEvent:
 
 
 async def heads(store: SQLiteStore) -> list[str]:
-    return [event.ref async for event in store.read_all()]
+    """All events but those of the log's own life."""
+    return [event.ref async for event in store.read_all() if event.stream != "system"]
 
 
 async def made(path: Path, *events: NewEvent) -> None:

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "scripts": {"events", "projections", "actors"},
 }
 ONLY_IN = {
-    "aiosqlite": {"events/sqlite.py"},
+    "aiosqlite": {"events/connection.py"},
     "openai": {"actors/openai_model.py"},
     "cyclopts": {"scripts"},
     "rich": {"scripts"},
