@@ -50,12 +50,13 @@ class Actor(ABC, Generic[S]):
     evolve: ClassVar[Callable[[Any, Event], Any]]
 
     def __init__(self, stream: str, system: System) -> None:
-        """Make the actor of `stream`; it reads its stream when mail comes."""
+        """Make the actor of `stream`; it reads its stream when mail comes, and `before` has ended."""
         self.stream = stream
         self.system = system
         self.state: S = self.projection.initial()
         self.version = 0
         self.parked = ""
+        self.before: Actor[S] | None = None
         self.unparked = anyio.Event()
         self.held: anyio.Event | None = None
         self._mailbox = Mailbox(stream)
@@ -92,7 +93,7 @@ class Actor(ABC, Generic[S]):
         """See that a task handles what waits; without one, an idle actor costs nothing."""
         if not self._draining and not self._stopped:
             self._draining, self._idle = True, anyio.Event()
-            self.spawn(self._drain)
+            self.system.spawn(self._drain)  # in no scope of ours: an append under way is not cut off
 
     def hold(self) -> None:
         """Begin nothing before `release`: this is a suspect, to be tried alone."""
@@ -104,7 +105,7 @@ class Actor(ABC, Generic[S]):
             self.held.set()
             self.held = None
         self.wake()
-        while self._draining or self.busy():
+        while self._draining or (self.busy() and not self._stopped):
             await self._ran.next().wait()
 
     def busy(self) -> bool:
@@ -124,8 +125,13 @@ class Actor(ABC, Generic[S]):
         self._ran.notify()
 
     def stop(self) -> None:
-        """End its effects, and give back what it has not accepted, so that senders try again."""
+        """End its effects, and give back what it has not accepted, so that senders try again.
+
+        A step under way comes to its end: nobody could tell whether its append did.
+        """
         self._stopped = True
+        if self.held is not None:
+            self.held.set()
         for scope in self._scopes:
             scope.cancel()
         end_all(self._mailbox.take()[1], Undelivered(f"{self.stream} stopped"))
@@ -149,13 +155,18 @@ class Actor(ABC, Generic[S]):
             raise Undelivered(f"{self.stream} stopped")
         return self.state
 
+    async def ended(self) -> None:
+        """Wait until no step is under way."""
+        while self._draining:
+            await self._idle.wait()
+
     async def _drain(self) -> None:
         try:
             if self.held is not None:
                 await self.held.wait()
             if not self._loaded:
                 await self._load()
-            while True:
+            while not self._stopped:
                 results, waiting = self._mailbox.take()
                 if not results and not waiting:
                     break
@@ -166,15 +177,21 @@ class Actor(ABC, Generic[S]):
         finally:
             self._draining = False
             self._idle.set()
+            self._ran.notify()
 
     async def _load(self) -> None:
         """Fold the stream, take up what a stop cut short, and send again what is still open."""
+        if self.before is not None:
+            await self.before.ended()
+            self.before = None
         known = await self.system.snapshots.load(self.stream, self.state)
         self.state, self.version, causes = known
         async for event in self.system.store.read_stream(self.stream, after=self.version):
             self.state, self.version = type(self).evolve(self.state, event.data), event.version
             if event.data.opens == "send":
                 causes[event.data.id] = event.ref
+        if self._stopped:
+            return
         self._loaded = True
         if self.state.spec is None:
             return
@@ -288,7 +305,7 @@ class Actor(ABC, Generic[S]):
         match event.data:
             case MessageSent() as sent:
                 self._post(sent, event.ref)
-            case SendCancelling(id=id):
+            case SendCancelling(id=id) if id in self.state.desk.sends:
                 self.spawn(self._cancel, self.state.desk.sends[id].recipient, id)
             case Reply(id=id, to=to) as reply if to:
                 self.system.answer(to, TakeAnswer(id, reply.words, reply.ok, cause=event.ref))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -62,6 +63,7 @@ EDITS: dict[str, type[Edit]] = {
 """The arguments of each edit by the name of its tool."""
 
 
+@cache
 def tool_specs() -> tuple[ToolSpec, ...]:
     """Return the memory tools as an agent's spec records them."""
     return tuple(

@@ -196,9 +196,12 @@ class System:
 
     def restart(self, stream: str) -> None:
         """Let go of the actor at `stream` and begin again from its log, as supervision does."""
-        if actor := self._actors.pop(stream, None):
-            actor.stop()
-        self.actor(stream).wake()
+        before = self._actors.pop(stream, None)
+        if before is not None:
+            before.stop()
+        actor = self.actor(stream)
+        actor.before = before
+        actor.wake()
         for other in list(self._actors.values()):
             other.send_again(stream)
         for waiters in self._waiters.values():

@@ -8,6 +8,7 @@ import structlog
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--big", action="store_true", help="run the campaigns at full size, for hours")
+    parser.addoption("--ci", action="store_true", help="run the campaigns at the size of a CI run, some minutes")
 
 
 @pytest.fixture
@@ -18,6 +19,11 @@ def anyio_backend() -> str:
 @pytest.fixture
 def big(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--big"))
+
+
+@pytest.fixture
+def ci(request: pytest.FixtureRequest, big: bool) -> bool:
+    return big or bool(request.config.getoption("--ci"))
 
 
 @pytest.fixture(autouse=True, scope="session")

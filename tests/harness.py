@@ -164,7 +164,8 @@ async def unlike_prompts(outcome: Outcome) -> list[str]:
 
 def unlike(events: list[RecordedEvent]) -> list[str]:
     """Return where the one fold `pending` and what an actor's own state has open differ."""
-    left, own = Pending(), {stream: KINDS[stream.split("-")[0]].projection.initial() for stream in states(events)}
+    streams = {event.stream for event in events} - {"system"}
+    left, own = Pending(), {stream: KINDS[stream.split("-")[0]].projection.initial() for stream in streams}
     found: list[str] = []
     for event in events:
         left.take(event)

@@ -16,10 +16,11 @@ from callboard.events.catalog import ModelCallFinished, ModelCallStarted, ToolCa
 from callboard.projections import fold, pending
 
 TEAM = """
-    import sys, pathlib, anyio
+    import sys, pathlib, anyio, structlog
     from callboard import Agent, Block, Group, ModelReply, RoundRobin, System
     from callboard.actors.testing import calls
 
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     folder = pathlib.Path(sys.argv[1])
 
     def note(name, line):

@@ -1,0 +1,112 @@
+"""Guards that hardly ever matter, so that no campaign would miss them."""
+
+import anyio
+import pytest
+
+from callboard import Agent, Group, ModelReply, ModelRequest, RequestFailed, System, tool
+from callboard.actors.commands import TakeAnswer
+from callboard.actors.testing import ScriptedModel, calls
+from callboard.events import MemoryStore
+
+SOLO = Group("team", (Agent("a", "You are a."),))
+
+
+class Deaf:
+    """A model that never answers."""
+
+    def __init__(self) -> None:
+        self.asked = anyio.Event()
+
+    async def complete(self, request: ModelRequest, say: object) -> ModelReply:
+        self.asked.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+def losing(system: System, id: str, monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
+    """Lose the first answer to `id` on its way; return what is set then."""
+    lost, answer = anyio.Event(), system.answer
+
+    def lose(to: str, said: TakeAnswer) -> None:
+        if said.id == id and not lost.is_set():
+            lost.set()
+        else:
+            answer(to, said)
+
+    monkeypatch.setattr(system, "answer", lose)
+    return lost
+
+
+async def test_a_cancel_is_carried_to_who_works_on_it() -> None:
+    model = Deaf()
+    async with System.open(MemoryStore(), model=model, grace=0) as system, anyio.create_task_group() as tasks:
+        team = await system.start(SOLO)
+
+        async def cancel() -> None:
+            await model.asked.wait()
+            await team.cancel("k")
+
+        tasks.start_soon(cancel)
+        with anyio.fail_after(5), pytest.raises(RequestFailed, match="cancelled"):
+            await team.ask("go", key="k")
+
+
+@pytest.mark.parametrize(("id", "stream"), [("k/team/1/a", "agent-a"), ("k/team", "group-team")])
+async def test_an_answer_that_was_lost_comes_when_who_gave_it_begins_again(
+    id: str, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with System.open(MemoryStore(), model=ScriptedModel({"a": ["done"]})) as system:
+        team = await system.start(SOLO)
+        lost = losing(system, id, monkeypatch)
+
+        async def restart() -> None:
+            await lost.wait()
+            system.restart(stream)
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(restart)
+                assert (await team.ask("go", key="k")).text == "done"
+
+
+waits: list[anyio.Event] = []
+"""Set when the tool begins, and when each question about it does."""
+
+
+async def never() -> str:
+    """Begin, and come to no end."""
+    waits.append(anyio.Event())
+    if len(waits) < 3:
+        await anyio.sleep_forever()
+    return "it was paid"
+
+
+async def look_up(key: str) -> str:
+    """Answer when asked for the second time."""
+    return await never()
+
+
+@tool(reconcile=look_up)
+async def pay() -> str:
+    """Pay."""
+    return await never()
+
+
+async def test_a_call_in_doubt_is_looked_up_again_when_the_process_ended_meanwhile() -> None:
+    log, model = MemoryStore(), ScriptedModel({"a": [calls(("pay", {})), "done"]})
+    agent, answers = Agent("a", "You are a.", tools=[pay]), list[str]()
+    waits.clear()
+    for n in (1, 2, 3):
+        with anyio.CancelScope() as process, anyio.fail_after(5):
+            async with System.open(log, model=model) as system, anyio.create_task_group() as tasks:
+
+                async def ask(system: System = system) -> None:
+                    answers.append((await (await system.start(agent)).ask("go", key="k")).text)
+
+                tasks.start_soon(ask)
+                while len(waits) < n:
+                    await anyio.lowlevel.checkpoint()
+                if n < 3:
+                    process.cancel()
+    assert answers == ["done"]
+    assert [event.data.id async for event in log.read_all() if event.type == "ToolCallResolved"] == ["k/a/1/1"]
