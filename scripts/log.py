@@ -1,4 +1,4 @@
-"""`callboard log`: what people do to a log: settle doubts, copy it, erase texts."""
+"""`callboard log`: what people do to a log: settle doubts, copy it, erase texts, accept a loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from rich.console import RenderableType
 from callboard.actors import inbox, settle
 from callboard.actors.outside import Outside
 from callboard.events import LogInUse, RecordedEvent, SQLiteStore
-from callboard.events.catalog import ToolCallRequested
+from callboard.events.backup import backup as copied
+from callboard.events.catalog import LossAccepted, ToolCallRequested
 from callboard.projections import pending, replay
 from callboard.scripts.border import FINE, FOUND, BadUse
 from callboard.scripts.main import main
@@ -101,8 +102,6 @@ async def backup(log: str, dest: str, /) -> int:
     dest
         Where the copy goes; nothing may be there yet.
     """
-    from callboard.events.backup import backup as copied
-
     position = await copied(log, dest)
     show(styled((f"{dest} holds {log} up to position {position}", "")))
     return FINE
@@ -131,6 +130,24 @@ async def redact(log: str, positions: list[int], /, *, reason: str) -> int:
         await _wait_for(inbox.put(log, command), "redacted", owner)
         return FINE
     show(styled((f"redacted the texts of {', '.join(f'@{position}' for position in positions)}", "")))
+    return FINE
+
+
+@log.command
+async def accept(log: str, /, *, reason: str) -> int:
+    """Go on with a log from which something was lost or altered; that it was accepted, and why, is recorded.
+
+    Parameters
+    ----------
+    log
+        The log: a file; `callboard verify LOG` says what is wrong with it.
+    reason
+        Why; it is recorded.
+    """
+    async with SQLiteStore.open(log, accept_loss=reason) as store:
+        accepted = [event async for event in store.read_all() if isinstance(event.data, LossAccepted)]
+    said = f"accepted at position {accepted[-1].position}" if accepted else "nothing was lost, and nothing is recorded"
+    show(styled((said, "")))
     return FINE
 
 

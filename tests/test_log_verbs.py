@@ -1,0 +1,86 @@
+"""`callboard log backup` and `redact`, on a log that nobody has open, and on one that a team writes to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from callboard import Agent, System
+from callboard.actors.testing import ScriptedModel
+from callboard.events import SQLiteStore
+from callboard.events.text import ERASED
+from callboard.scripts.main import main
+
+SECRET = "the code is 4711"
+
+
+async def told(path: Path) -> int:
+    """Leave a log in which somebody says a secret; return the position where."""
+    async with System.open(path, model=ScriptedModel({"writer": ["Noted."]})) as system:
+        await (await system.start(Agent("writer"))).ask(SECRET, key="k")
+    return await position_of(path, "MessageReceived")
+
+
+async def position_of(path: Path, kind: str) -> int:
+    async with SQLiteStore.open(path, mode="read") as store:
+        found = [event.position async for event in store.read_all() if event.type == kind]
+    return found[0]
+
+
+async def command(*words: object) -> int:
+    return await anyio.to_thread.run_sync(main, [str(word) for word in words])
+
+
+def files_of(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in path.parent.rglob("*") if file.is_file())
+
+
+async def test_a_redacted_text_is_gone_from_every_file_and_the_log_stays_whole(path: Path) -> None:
+    position = await told(path)
+    assert SECRET.encode() in files_of(path)
+    assert await command("log", "redact", path, position, "--reason", "a secret") == 0
+    assert SECRET.encode() not in files_of(path)
+    assert await command("verify", path) == 0
+
+
+async def test_the_owner_of_a_log_redacts_at_the_word_of_another_process(path: Path) -> None:
+    position = await told(path)
+    async with System.open(path, model=ScriptedModel({})) as system:
+        state = await system.look("agent-writer")
+        assert SECRET in str(state.lines[0])
+        program = [sys.executable, "-m", "callboard.scripts.main", "log", "redact", str(path), str(position)]
+        done = await anyio.run_process([*program, "--reason", "a secret"])
+        assert b"goes on with it" in done.stdout
+        state = await system.look("agent-writer")
+        assert SECRET not in str(state.lines[0]) and ERASED in str(state.lines[0])
+    assert SECRET.encode() not in files_of(path)
+
+
+async def test_what_says_no_text_cannot_be_redacted(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await told(path)
+    assert await command("log", "redact", path, 1, "--reason", "x") == 2
+    assert capsys.readouterr().err.startswith("callboard: ")
+
+
+async def test_a_backup_is_a_log_of_its_own_file(path: Path, tmp_path: Path) -> None:
+    await told(path)
+    copy = tmp_path / "copy.db"
+    async with System.open(path, model=ScriptedModel({})):
+        assert await command("log", "backup", path, copy) == 0
+    assert await command("verify", copy) == 0
+    assert await command("log", "backup", path, copy) == 2
+
+
+async def test_a_loss_is_told_then_accepted_by_name_and_then_the_log_goes_on(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await told(path)
+    path.with_name("log.db.anchor").unlink()
+    assert await command("verify", path) == 1
+    assert await command("log", "redact", path, 1, "--reason", "x") == 2
+    assert "anchor" in capsys.readouterr().err
+    assert await command("log", "accept", path, "--reason", "the anchor was deleted by hand") == 0
+    assert await position_of(path, "LossAccepted") and await command("verify", path) == 0
