@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -67,6 +68,7 @@ class Committer:
         self._in_doubt = True
         self._epoch, self._fenced = 0, cast(Fenced | None, None)
         self._anchor: tuple[Anchor, str] | None = None
+        self._file: tuple[int, int] | None = None
         self._unsynced = anyio.Event()
 
     def own(self, epoch: int, anchor: Anchor, log_id: str) -> None:
@@ -76,6 +78,7 @@ class Committer:
             OSError: The anchor cannot be written.
         """
         self._epoch, self._anchor = epoch, (anchor, log_id)
+        self._file = _identity(self._path)
         self._point()
 
     @property
@@ -129,14 +132,25 @@ class Committer:
     def _point(self) -> None:
         """Have the anchor say how far the log has come."""
         if self._anchor is not None:
+            self.look_for_file()
             anchor, log_id = self._anchor
             anchor.write(Head(log_id, self._epoch, self._position, self._chain))
             self._unsynced.set()
+
+    def look_for_file(self) -> None:
+        """See that the log is still the file that was opened: what is written to a deleted one is gone at the end.
+
+        Raises:
+            FileNotFoundError: It was removed, or another stands in its place.
+        """
+        if self._file is not None and _identity(self._path) != self._file:
+            raise FileNotFoundError(f"{self._path} was removed or replaced while it was open")
 
     async def _commit(self, batch: list[Appending]) -> None:
         try:
             if self._fenced:
                 raise self._fenced
+            self.look_for_file()
             if self._in_doubt:
                 await self.settle()
             await self._load_heads({appending.stream for appending in batch})
@@ -316,6 +330,14 @@ class Committer:
         for stream, version in await self._database.fetch(sql, unknown):
             assert isinstance(stream, str) and isinstance(version, int | None)
             self._heads[stream] = version or 0
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @cache

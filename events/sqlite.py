@@ -301,6 +301,8 @@ class SQLiteStore:
     async def _fetch(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         if self._closed:
             raise StoreClosed
+        if self._writer is not None:
+            self._writer.look_for_file()
         try:
             return await self._reader.fetch(sql, parameters)
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the second where the words of the first are damaged

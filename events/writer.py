@@ -73,6 +73,17 @@ class Writer:
         """Position of the last event that is committed."""
         return self._committer.head[0]
 
+    def look_for_file(self) -> None:
+        """See that the log is still the file that was opened.
+
+        Raises:
+            LogError: It was removed, or another stands in its place.
+        """
+        try:
+            self._committer.look_for_file()
+        except OSError as error:
+            raise LogError(f"{error}; put it back, or take another log") from None
+
     async def append(
         self, stream: str, events: Sequence[NewEvent], *, expected_version: int, erased: Sequence[int] = ()
     ) -> list[RecordedEvent] | LogError:
