@@ -62,7 +62,9 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
         case Resume():
             turn = state.desk.turn
             return [TurnResumed(id=turn.id, attempt=state.desk.attempt + 1)] if turn and state.runs else []
-        case Begin(id, current, shown) if model and model.id == id and model.phase != "running":
+        case Begin(id, current, shown, after) if (
+            model and (model.id, model.attempt) == (id, after) and model.phase != "running"
+        ):
             return [begun(state, model, current, shown)]
         case TakeAttempt(id, attempt, kind, text, retry_at) if model and (model.id, model.attempt) == (
             id,

@@ -18,7 +18,7 @@ from callboard.events.catalog import (
 )
 from callboard.projections import AgentState, agent_state
 from callboard.projections import request as requests
-from callboard.projections.agent import evolve
+from callboard.projections.agent import ModelCall, evolve
 from callboard.projections.group import name_of
 from callboard.projections.prompt import Message, Shown, messages_of
 
@@ -105,11 +105,11 @@ class AgentActor(Actor[AgentState]):
         """See that the open model call begins, once its pause is over and the blocks are read."""
         call = self.state.model
         if call is not None and call.phase in ("wanted", "stopped", "waiting"):
-            self.spawn(self._prepare, call.id, call.due, cause)
+            self.spawn(self._prepare, call, cause)
 
-    async def _prepare(self, id: str, due: datetime | None, cause: str) -> None:
-        if due is not None:
-            pause = (due - self.system.outside.now()).total_seconds()
+    async def _prepare(self, call: ModelCall, cause: str) -> None:
+        if call.due is not None:
+            pause = (call.due - self.system.outside.now()).total_seconds()
             await self.system.outside.sleep(max(0.0, pause))
         state = self.state
         assert state.spec is not None
@@ -120,7 +120,7 @@ class AgentActor(Actor[AgentState]):
             current.append(requests.shown(block, use.label, me=self.stream, seen=seen, read_only=use.read_only))
         shown = [await self._block(label, version) for label, version in requests.wanted(state)]
         self._shown |= requests.by_version((*shown, *current))
-        self.put(Begin(id, current, shown, cause=cause))
+        self.put(Begin(call.id, current, shown, call.attempt, cause=cause))
 
     async def _block(self, label: str, version: int) -> Shown:
         """Return a block as an earlier call of this turn was shown it."""

@@ -97,11 +97,13 @@ class Begin(Command):
     Attributes:
         current: The blocks as they are now.
         shown: The blocks as the turn's earlier calls were shown them.
+        after: Attempts begun when this was prepared; with more of them it comes too late.
     """
 
     id: str
     current: Sequence[Shown] = ()
     shown: Sequence[Shown] = ()
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,12 +85,19 @@ MUTANTS = (
     Mutant(
         "attempts are not numbered", AGENT, "attempt=call.attempt + 1,\n        blocks", "attempt=1,\n        blocks"
     ),
-    Mutant("a pause is not waited for", AGENT_ACTOR, "if due is not None:", "if False:"),
+    Mutant("a pause is not waited for", AGENT_ACTOR, "if call.due is not None:", "if False:"),
     Mutant(
         "a pause is not recorded",
         AGENT,
         "due = retry_at if attempt < MAX_ATTEMPTS else None",
         "due = command.retry_at and command.retry_at.replace(year=2020)",
+    ),
+    Mutant(
+        "what was prepared before an attempt begins the next one",
+        AGENT,
+        "model and (model.id, model.attempt) == (id, after) and model.phase",
+        "model and model.id == id and model.phase",
+        ("tests/test_agent.py",),
     ),
     # -- appends whose outcome is unknown
     Mutant(

@@ -182,11 +182,17 @@ def test_a_failed_attempt_waits_and_the_fifth_ends_the_turn() -> None:
     for attempt in range(1, 5):
         state, events = run(state, TakeAttempt("k/a/1", attempt, "server", "busy", due))
         assert kinds(events) == [ModelAttemptFailed]
-        state, events = run(state, Begin("k/a/1"))
+        state, events = run(state, Begin("k/a/1", after=attempt))
         assert isinstance(events[0], ModelCallStarted) and events[0].attempt == attempt + 1
     _, events = run(state, TakeAttempt("k/a/1", 5, "server", "busy", due))
     assert kinds(events) == [ModelAttemptFailed, ModelCallFailed, TurnFailed]
     assert events[-1] == TurnFailed(id="k/a", to="user", text=Text("busy"))
+
+
+def test_what_was_prepared_before_an_attempt_does_not_cut_the_pause_after_it_short() -> None:
+    state, _ = run(thinking(), TakeAttempt("k/a/1", 1, "rate_limit", "busy", datetime(2026, 1, 1, tzinfo=UTC)))
+    assert rules.take(state, Begin("k/a/1", after=0)) == []
+    assert kinds(rules.take(state, Begin("k/a/1", after=1)) or []) == [ModelCallStarted]
 
 
 def test_a_failure_that_no_attempt_mends_ends_the_turn() -> None:
