@@ -172,6 +172,7 @@ class Sends(Stage):
 
     async def _settle(self) -> None:
         with anyio.fail_after(1_000):
+            await self.system.quiet()  # what was said last is recorded by now
             await settled(self.system)
 
 
