@@ -1,4 +1,4 @@
-"""The campaigns on real processes and real files, each with a part of its cases (with `--big`, all)."""
+"""The campaigns on real processes and real files: a few cases of one; with `--ci` some of each, with `--big` all."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ WHY_NOT = unavailable()
 traceable = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 
+@pytest.fixture
+def lengthy(ci: bool) -> None:
+    """Leave a campaign to the runs that have minutes for it."""
+    if not ci:
+        pytest.skip("takes seconds of the disk and both cores; run with --ci")
+
+
 def campaign(name: str, size: str, *, big: bool) -> str:
     """Run a campaign in a process of its own, since it forks; return what it printed."""
     command = [sys.executable, "-m", f"tests.campaigns.{name}", "big" if big else size]
@@ -28,6 +35,7 @@ def campaign(name: str, size: str, *, big: bool) -> str:
     return done.stdout
 
 
+@pytest.mark.usefixtures("lengthy")
 def test_a_process_killed_at_named_points_repeats_and_loses_nothing(big: bool) -> None:
     printed = campaign("points", "40", big=big)
     assert re.search(r"(\d{2,}) cases, (\d{2,}) kills, (\d{2,}) killed again in recovery, 0 breaches", printed)
@@ -40,6 +48,7 @@ def test_a_process_killed_at_a_system_call_repeats_and_loses_nothing(big: bool) 
 
 
 @traceable
+@pytest.mark.usefixtures("lengthy")
 def test_a_power_cut_loses_nothing_that_was_synced_and_the_control_does(big: bool) -> None:
     printed = campaign("power", "300", big=big)
     assert re.search(r"disk: \d{3,} images, \d{3,} different, 0 lost, 0 not opened\n", printed)
@@ -47,6 +56,7 @@ def test_a_power_cut_loses_nothing_that_was_synced_and_the_control_does(big: boo
 
 
 @traceable
+@pytest.mark.usefixtures("lengthy")
 def test_a_disk_that_fails_loses_nothing_that_was_acknowledged(big: bool) -> None:
     printed = campaign("faults", "25", big=big)
     assert re.search(r"\d{2,} faults, 0 breaches", printed)
