@@ -16,12 +16,12 @@ import anyio
 import structlog
 
 from callboard.events import Event, KeyReused, NewEvent, OutcomeUnknown, RecordedEvent, Undelivered
-from callboard.events.catalog import MessageReceived, MessageSent, Reply, SendCancelling
+from callboard.events.catalog import AgentRetired, MessageReceived, MessageSent, Reply, SendCancelling, TurnFinished
 from callboard.events.store import Signal
 from callboard.projections import Desk, Projection
 
 from . import rules
-from .commands import Cancel, Command, Delivery, Receive, Resolve, Resume, Start, TakeAnswer
+from .commands import Alter, Cancel, Command, Delivery, Receive, Resolve, Resume, Start, TakeAnswer
 from .courier import Courier
 from .mailbox import Mailbox, Waiting, end_all
 
@@ -229,7 +229,7 @@ class Actor(ABC, Generic[S]):
         self.system.snapshots.grown(self.stream, self.version, state)
         end_all(waiting)
         was_parked = self.parked
-        if any(isinstance(delivery, Start) for delivery in fresh):
+        if any(isinstance(delivery, Start | Alter) for delivery in fresh):
             self._bind()
         for event in recorded:
             self.react(event)
@@ -283,9 +283,12 @@ class Actor(ABC, Generic[S]):
         """Return what `command` adds to the log. Pure. What is no longer waited for adds nothing."""
         match command:
             case Start(started=started, changed=changed):
-                if state.spec is None:
+                if state.spec is None or state.desk.retired:
                     return [started]
-                return [] if state.spec == getattr(changed, "spec", None) else [changed]
+                known = getattr(state, "declared", state.spec)
+                return [] if known == getattr(changed, "spec", None) else [changed]
+            case Alter(event=event):
+                return [] if isinstance(event, AgentRetired) and state.desk.retired else [event]
             case _:
                 return rules.take(state.desk, command)
 
@@ -307,6 +310,8 @@ class Actor(ABC, Generic[S]):
                 self._post(sent, event.ref)
             case SendCancelling(id=id) if id in self.state.desk.sends:
                 self.spawn(self._cancel, self.state.desk.sends[id].recipient, id)
+            case TurnFinished(id=id, to=to, text=text, stop_reason=reason, uses=uses) if to:
+                self.system.answer(to, TakeAnswer(id, text, stop_reason=reason, uses=uses, cause=event.ref))
             case Reply(id=id, to=to) as reply if to:
                 self.system.answer(to, TakeAnswer(id, reply.words, reply.ok, cause=event.ref))
             case _:

@@ -38,6 +38,7 @@ from callboard.projections.request import by_version, fingerprint
 from . import memory
 from .commands import Begin, Command, Resolve, Resume, TakeAttempt, TakeReply, TakeResult
 from .rules import CANCELLED, as_text, asker
+from .schema import faults_in
 
 MAX_ATTEMPTS = 5
 """Attempts of one model call, the first counted."""
@@ -45,11 +46,17 @@ MAX_ATTEMPTS = 5
 MAX_TOOLS = 16
 """Tools of one reply that run at once."""
 
+MAX_REFUSED = 2
+"""Wrong calls of tools that end a turn, after which it ends as it is."""
+
 IN_DOUBT = (
     "The process stopped while this tool ran, and nobody knows whether it did what it does. "
     "It was not run again. Find out before you call it again."
 )
 """What a model is told of a call in doubt that nobody can look up."""
+
+NOTED = "noted"
+"""What a model is told of a tool that ends its turn."""
 
 SET_ASIDE = "set aside: each time this was taken up, the process ended"
 """What whoever asked is told of a turn that ends its process."""
@@ -143,6 +150,10 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
         return [TurnCancelled(id=turn.id, to=to, text=Text(CANCELLED))]
     if state.failed is not None:
         return [TurnFailed(id=turn.id, to=to, text=state.failed)]
+    if state.ends:
+        return [TurnFinished(id=turn.id, to=to, text=state.said, uses=state.ends)]
+    if len(state.refused) >= MAX_REFUSED:
+        return [TurnFinished(id=turn.id, to=to, text=state.said, uses=state.refused[-1:], stop_reason="refused")]
     if state.uses == () and not state.empty:
         return [TurnFinished(id=turn.id, to=to, text=state.said)]
     if state.empty > 1:
@@ -170,7 +181,7 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
     """
     assert state.spec is not None
     id = f"{turn.id}/{state.step}/{n}"
-    tools = {tool.name: tool for tool in state.spec.tools}
+    tools = {tool.name: tool for tool in state.abilities}
     effect = tools[use.name].effect if use.name in tools else "read"
     if effect != "send":
         return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect=effect)
@@ -191,7 +202,7 @@ def _go_on_tools(state: AgentState, log_id: str) -> list[Event]:
     events: list[Event] = []
     for call in state.tools.values():
         event = _given_up(state, call) if state.desk.ending else None
-        event = event or _go_on(state.spec, call, log_id)
+        event = event or _go_on(state, call, log_id)
         if isinstance(event, ToolCallStarted):
             running += 1
             if running > MAX_TOOLS:
@@ -214,12 +225,14 @@ def _given_up(state: AgentState, call: ToolCall) -> Event | None:
             return None
 
 
-def _go_on(spec: AgentSpec, call: ToolCall, log_id: str) -> Event | None:
+def _go_on(state: AgentState, call: ToolCall, log_id: str) -> Event | None:
     """Return what an open call needs next; None while it runs, or others have the word. Pure."""
     wanted = call.wanted
     match call.phase:
-        case "wanted" if why := problem(spec, wanted):
+        case "wanted" if why := problem(state, wanted):
             return ToolCallFailed(id=call.id, text=Text(why))
+        case "wanted" if wanted.effect == "ends":
+            return ToolCallFinished(id=call.id, text=Text(NOTED))
         case "wanted" if wanted.effect == "send":
             return _edit(wanted)
         case "stopped" if wanted.effect == "once":
@@ -227,7 +240,7 @@ def _go_on(spec: AgentSpec, call: ToolCall, log_id: str) -> Event | None:
         case "wanted" | "stopped":
             return ToolCallStarted(id=call.id, attempt=call.attempt + 1, callkey=f"{log_id}/{call.id}")
         case "in doubt":
-            return _by_policy(spec, call)
+            return _by_policy(state, call)
         case "answered":
             return (ToolCallFinished if call.ok else ToolCallFailed)(id=call.id, text=call.text)
         case _:
@@ -242,9 +255,9 @@ def _edit(wanted: ToolCallRequested) -> MessageSent:
     )  # fmt: skip
 
 
-def _by_policy(spec: AgentSpec, call: ToolCall) -> Event | None:
+def _by_policy(state: AgentState, call: ToolCall) -> Event | None:
     """Return what closes a call in doubt; None where a function or a person is asked."""
-    tool = next((tool for tool in spec.tools if tool.name == call.wanted.tool), None)
+    tool = next((tool for tool in state.abilities if tool.name == call.wanted.tool), None)
     if tool is not None and (tool.reconcile or tool.in_doubt == "ask"):
         return None
     fails = tool is not None and tool.in_doubt == "fail"
@@ -252,13 +265,16 @@ def _by_policy(spec: AgentSpec, call: ToolCall) -> Event | None:
     return ToolCallResolved(id=call.id, text=Text(why), by="policy", fails_turn=fails)
 
 
-def problem(spec: AgentSpec, wanted: ToolCallRequested) -> str:
+def problem(state: AgentState, wanted: ToolCallRequested) -> str:
     """Return why a call cannot even begin, for the model to mend; empty where it can. Pure."""
-    names = [tool.name for tool in spec.tools]
-    if wanted.tool not in names:
-        return f"there is no tool {wanted.tool!r}; " + (f"there are: {', '.join(names)}" if names else "there are none")
+    assert state.spec is not None
+    spec, tools = state.spec, {tool.name: tool for tool in state.abilities}
+    if wanted.tool not in tools:
+        return f"there is no tool {wanted.tool!r}; " + (f"there are: {', '.join(tools)}" if tools else "there are none")
     if wanted.arguments and not is_object(wanted.arguments):
         return f"bad arguments: a JSON object is wanted, not {str(wanted.arguments)[:200]!r}"
+    if wanted.effect == "ends":
+        return faults_in(wanted.arguments, tools[wanted.tool].parameters)
     if wanted.effect != "send":
         return ""
     edit = memory.parsed(wanted.tool, wanted.arguments)

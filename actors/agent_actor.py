@@ -19,8 +19,8 @@ from callboard.events.catalog import (
 from callboard.projections import AgentState, agent_state
 from callboard.projections import request as requests
 from callboard.projections.agent import ModelCall, evolve
-from callboard.projections.group import name_of
 from callboard.projections.prompt import Message, Shown, messages_of
+from callboard.projections.words import name_of
 
 from . import agent as rules
 from .actor import Actor
@@ -83,6 +83,8 @@ class AgentActor(Actor[AgentState]):
         match event.data:
             case TurnStarted():
                 self._shown.clear()
+                if self.state.desk.turn and self.state.desk.turn.fresh:
+                    self._rendered = 0
             case ModelCallRequested() | ModelAttemptFailed() | TurnResumed():
                 self._prepare_model_call(event.ref)
             case ModelCallStarted(id=id, attempt=attempt):
@@ -127,8 +129,7 @@ class AgentActor(Actor[AgentState]):
         known = self._shown.get((label, version))
         if known is not None:
             return known
-        assert self.state.spec is not None
-        use = next(use for use in self.state.spec.blocks if use.label == label)
+        use = self.state.reads[label]
         block = await requests.block_at(self.system.store, use.stream, version)
         return requests.shown(block, label, me=self.stream, seen=None, read_only=use.read_only)
 
@@ -137,7 +138,7 @@ class AgentActor(Actor[AgentState]):
         if call is None or (call.id, call.attempt, call.phase) != (id, attempt, "running") or spec is None:
             return  # it was cancelled in the same append
         key = f"{self.system.store.log_id}/{id}"
-        request = ModelRequest(id, attempt, spec.name, spec.model, self._prompt(), spec.tools, key)
+        request = ModelRequest(id, attempt, spec.name, spec.model, self._prompt(), self.state.abilities, key)
         self.spawn(self._call_model, request, cause)
 
     def _prompt(self) -> Sequence[Message]:

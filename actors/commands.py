@@ -9,7 +9,8 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from callboard.events import Event, Text
-from callboard.events.catalog import Kind, Part, Usage
+from callboard.events.catalog import Kind, Part, ToolUse, Usage
+from callboard.events.specs import AgentSpec, BlockUse
 from callboard.projections.prompt import Shown
 
 
@@ -39,6 +40,10 @@ class Receive(Delivery):
     seen: int = 0
     conversation: str = "main"
     params: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    tools: Text = Text()
+    fresh: bool = False
+    use: BlockUse | None = None
+    spec: AgentSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,13 @@ class Start(Delivery):
 
     started: Event
     changed: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Alter(Delivery):
+    """Record `event`, a change of the group or agent, unless it changes nothing."""
+
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,8 @@ class TakeAnswer(Command):
     text: str
     ok: bool = True
     accepted: bool = True
+    stop_reason: str = "end"
+    uses: tuple[ToolUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +152,22 @@ class TakeResult(Command):
     text: str
     ok: bool = True
     replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLoad(Command):
+    """Take in how many requests wait for each member, and seconds that each took for a turn of late."""
+
+    id: str
+    waiting: dict[str, int]
+    latency: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeWindow(Command):
+    """Begin the job `id` on what was said from item `since` to item `upto` of the transcript, which is `parts`."""
+
+    id: str
+    since: int
+    upto: int
+    parts: tuple[Part, ...]

@@ -6,9 +6,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from callboard.events import ActorParked, KeyReused, MailboxFull, NoSuchActor
-from callboard.events.catalog import MessageSent
+from callboard.events.catalog import AgentChanged, AgentStarted, CueSpec, MessageSent
 
-from .commands import Receive, TakeAccepted, TakeAnswer
+from .commands import Delivery, Receive, Start, TakeAccepted, TakeAnswer
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -26,10 +26,11 @@ class Courier:
         """Carry `sent`, after what waits already; what waits itself is carried once."""
         if any(message.id == sent.id for message in self._waiting):
             return
+        cue = sent.cue or CueSpec()
         self._waiting.append(
             Receive(
                 sent.id, self._actor.stream, sent.kind, sent.parts, sent.edit, sent.arguments, sent.seen,
-                params=sent.params, cause=cause,
+                params=sent.params, tools=cue.tools, fresh=cue.fresh, use=sent.use, spec=sent.spec, cause=cause,
             )
         )  # fmt: skip
         if len(self._waiting) == 1:
@@ -39,11 +40,19 @@ class Courier:
         while self._waiting:
             message = self._waiting[0]
             try:
-                await self._actor.system.deliver(self._recipient, message)
+                await self._actor.system.deliver(self._recipient, _delivery(message))
             except (NoSuchActor, ActorParked, MailboxFull, KeyReused) as error:
                 failed = TakeAnswer(message.id, str(error), ok=False, accepted=False, cause=message.cause)
                 self._actor.put(failed)
             else:
-                if message.kind == "tell":
+                if message.kind not in ("ask", "turn", "edit"):
                     self._actor.put(TakeAccepted(message.id, cause=message.cause))
             self._waiting.popleft()
+
+
+def _delivery(message: Receive) -> Delivery:
+    """Return `message` as its recipient takes it."""
+    if message.spec is None:
+        return message
+    started, changed = AgentStarted(spec=message.spec), AgentChanged(spec=message.spec)
+    return Start(message.id, message.sender, started, changed, cause=message.cause)

@@ -1,95 +1,182 @@
-"""A group: gives its members the word until its pattern has an answer."""
+"""What a group does, as rules: it gives the word as its pattern says, until there is an answer. All pure."""
 
 from __future__ import annotations
 
-from callboard.events import CallboardError, Event, Text
+from collections.abc import Callable, Mapping
+
+from callboard.events import Event, Text
 from callboard.events.catalog import (
+    CueSpec,
+    GroupRetired,
+    JobScheduled,
+    JobStarted,
+    LoadAsked,
+    LoadObserved,
+    MemberJoined,
+    MemberLeft,
     MessageReceived,
     MessageSent,
-    Part,
+    ScalingSet,
     TurnCancelled,
     TurnFailed,
     TurnFinished,
     TurnStarted,
 )
-from callboard.projections import GroupState, group_state
-from callboard.projections.group import evolve
+from callboard.projections import GroupState
+from callboard.projections.quotes import quoted
 
-from . import code
-from .actor import Actor
-from .patterns import Finish, Pattern, Speak
-from .rules import CANCELLED, asker
+from . import choosing, failing, scaling, upkeep
+from .commands import Alter, Command, TakeLoad, TakeWindow
+from .cues import brought, given, nothing_new, phrase
+from .patterns import Choose, Cue, Finish, Observe, Pattern, Pick, Speak, Work
+from .rules import CANCELLED, as_text, asker
+from .until import final_words, fired
 
 
-def follow(pattern: Pattern, state: GroupState) -> list[Event]:
+def take(state: GroupState, command: Command) -> list[Event] | None:
+    """Return what `command` adds to the log; None where any actor would know. Pure."""
+    match command:
+        case TakeLoad(id, waiting, latency):
+            observing = state.observing and state.desk.turn is not None and state.desk.turn.id == id
+            return [LoadObserved(id=id, waiting=waiting, latency=latency)] if observing else []
+        case TakeWindow():
+            return _begin_job(state, command)
+        case Alter(event=event):
+            return _alter(state, event)
+        case _:
+            return None
+
+
+def _alter(state: GroupState, event: Event) -> list[Event]:
+    """Return a change of the group, unless it is as it says already."""
+    match event:
+        case MemberJoined(member=member) if member.name in state.members:
+            return []
+        case MemberLeft(name=name) if name not in state.members:
+            return []
+        case GroupRetired() if state.desk.retired:
+            return []
+        case ScalingSet(scaling=scale) if scale == state.scaling:
+            return []
+        case _:
+            return [event]
+
+
+def _begin_job(state: GroupState, window: TakeWindow) -> list[Event]:
+    job = state.jobs.get(window.id)
+    if job is None or job.phase != "scheduled" or busy_in_background(state, job.member):
+        return []
+    started = JobStarted(id=job.id, since=window.since, upto=window.upto)
+    cue = CueSpec(tools=job.tools, apart=True, fresh=job.member in state.fresh)
+    parts = window.parts or nothing_new(state)
+    sent = MessageSent(id=job.id, recipient=state.streams[job.member], kind="turn", parts=parts, cue=cue)
+    return [started, sent] if job.member in state.members else []
+
+
+def busy_in_background(state: GroupState, member: str) -> bool:
+    """Return whether background work of `member` runs."""
+    return any(job.member == member and job.phase != "scheduled" for job in state.jobs.values())
+
+
+def follow(pattern: Pattern, state: GroupState, rule: scaling.Rule = scaling.one_each) -> list[Event]:
     """Return what `state` calls for next; nothing when it waits. Pure."""
+    if beside := upkeep.follow(state):
+        return beside
     turn = state.desk.turn
     if turn is None:
-        return [TurnStarted(id=state.desk.backlog[0].id)] if state.desk.backlog else []
+        waits = state.desk.backlog and not state.desk.retired
+        return [TurnStarted(id=state.desk.backlog[0].id)] if waits else []
     if turn.id in state.desk.cancelling:
         return [] if state.open else [TurnCancelled(id=turn.id, to=asker(turn), text=Text(CANCELLED))]
+    if state.failed:
+        return failing.settle(state, turn)
+    over = fired(state.spec.until, state) if state.spec and state.spec.until else ""
+    if over:
+        return [] if state.open else _over(pattern, state, turn, over)
+    if state.unread:
+        return choosing.read(state, turn)
+    if state.observing:
+        return []
+    if state.scaling is not None and not state.scaled:
+        return [LoadAsked(id=turn.id)] if state.observed < 0 else scaling.decide(state, turn, rule)
+    return _next(pattern, state, turn)
+
+
+def _next(pattern: Pattern, state: GroupState, turn: MessageReceived) -> list[Event]:
     try:
         step = pattern.next(state)
+        return _events(state, turn, step)
     except Exception as error:  # a border to others' code
         failure = f"the pattern {type(pattern).__name__} raised {type(error).__name__}: {error}"
         return [] if state.open else [TurnFailed(id=turn.id, to=asker(turn), text=Text(failure))]
+
+
+def _events(state: GroupState, turn: MessageReceived, step: object) -> list[Event]:
     match step:
         case Speak(members):
-            return _speak(state, turn, members)
-        case Finish(text, reason):
-            return [] if state.open else [_finish(state, turn, text, reason)]
+            return _speak(state, turn, [one if isinstance(one, Cue) else Cue(one) for one in members])
+        case Pick(by=by):
+            unknown = _strangers(state, turn, list(by))
+            return choosing.ask(state, turn, step) if unknown is None else unknown
+        case Choose():
+            return choosing.by_rule(turn, step)
+        case Observe():
+            return [LoadAsked(id=turn.id)]
+        case Finish():
+            return [] if state.open else _finish(state, turn, step)
+        case _:
+            raise TypeError(f"next() gave {step!r}; a Speak, Pick, Choose, Observe or Finish is wanted")
 
 
-def _speak(state: GroupState, turn: MessageReceived, members: tuple[str, ...]) -> list[Event]:
-    assert state.spec is not None
-    streams = dict(zip(state.members, state.spec.members, strict=True))
-    unknown = [member for member in members if member not in streams]
-    if unknown and state.open:
-        return []
-    if unknown:
-        failure = f"the pattern gave the word to {', '.join(unknown)}; members are {', '.join(streams)}"
-        return [TurnFailed(id=turn.id, to=asker(turn), text=Text(failure))]
-    return [
-        MessageSent(
-            id=f"{turn.id}/{n}/{member}",
-            recipient=streams[member],
-            kind="turn",
-            parts=state.unheard(member) or _nothing_new(state),
-        )
-        for n, member in enumerate(members, start=state.assigned + 1)
-    ]
+def _strangers(state: GroupState, turn: MessageReceived, names: list[str]) -> list[Event] | None:
+    """Return what follows where the word was given to somebody who is not here; None where all are."""
+    unknown = [name for name in names if name not in state.streams]
+    if not unknown:
+        return None
+    failure = f"the pattern gave the word to {', '.join(unknown)}; members are {', '.join(state.members)}"
+    return [] if state.open else [TurnFailed(id=turn.id, to=asker(turn), text=Text(failure))]
 
 
-def _nothing_new(state: GroupState) -> tuple[Part, ...]:
-    assert state.spec is not None
-    return (Part(speaker=state.spec.name, text=Text("Nobody else has spoken since. Go on.")),)
+def _speak(state: GroupState, turn: MessageReceived, cues: list[Cue]) -> list[Event]:
+    unknown = _strangers(state, turn, [cue.member for cue in cues])
+    if unknown is not None:
+        return unknown
+    free = [(cue, CueSpec()) for cue in cues if cue.member not in state.talking]
+    return list(given(state, turn, free))
 
 
-def _finish(state: GroupState, turn: MessageReceived, text: Text | None, reason: str) -> Event:
-    if text is not None:
-        return TurnFinished(id=turn.id, to=asker(turn), text=text, stop_reason=reason)
+def _over(pattern: Pattern, state: GroupState, turn: MessageReceived, reason: str) -> list[Event]:
+    """Return the end of a request whose talk is over by the group's own condition."""
+    assert state.spec is not None and state.spec.until is not None
+    gives: Callable[[GroupState], Mapping[str, object]] | None = getattr(pattern, "data", None)
+    end = Finish(final_words(state.spec.until, state), reason, gives(state) if gives else {})
+    return _finish(state, turn, end)
+
+
+def _finish(state: GroupState, turn: MessageReceived, end: Finish) -> list[Event]:
+    to = asker(turn)
+    if end.text is None:
+        return [TurnFailed(id=turn.id, to=to, text=Text(end.why or _why(state)))]
+    data, quotes = quoted(end.data)
+    finished = TurnFinished(id=turn.id, to=to, text=as_text(end.text), stop_reason=end.reason, data=data, quotes=quotes)
+    return [*_scheduled(state, turn, end.jobs), finished]
+
+
+def _why(state: GroupState) -> str:
     failed = [f"{said.speaker}: {said.text}" for said in state.said if said.failed]
-    why = "nobody in the group had an answer" + (f" ({'; '.join(failed)})" if failed else "")
-    return TurnFailed(id=turn.id, to=asker(turn), text=Text(why))
+    return "nobody in the group had an answer" + (f" ({'; '.join(failed)})" if failed else "")
 
 
-class GroupActor(Actor[GroupState]):
-    """Has no effects of its own: whatever a group does is a send."""
-
-    projection = group_state
-    evolve = staticmethod(evolve)
-    _pattern: Pattern | None = None
-
-    def bind(self) -> str:
-        """Find the pattern that the spec names."""
-        assert self.state.spec is not None
-        spec = self.state.spec.pattern
-        try:
-            self._pattern = code.build(self.system.code.find(spec.code), spec.fields)
-        except CallboardError as error:
-            return str(error)
-        return ""
-
-    def follow(self, state: GroupState) -> list[Event]:
-        """Return what `state` calls for next. Pure."""
-        return follow(self._pattern, state) if self._pattern else []
+def _scheduled(state: GroupState, turn: MessageReceived, jobs: tuple[Work, ...]) -> list[Event]:
+    """Return the background work that is not scheduled already: what waits takes in what was said meanwhile."""
+    waiting = {job.member for job in state.jobs.values() if job.phase == "scheduled"}
+    wanted = [job for job in jobs if job.member not in waiting and job.member in state.members]
+    return [
+        JobScheduled(
+            id=f"{turn.id}/{n}/{job.member}",
+            member=job.member,
+            note=phrase(state, job.note),
+            tools=brought(state, job.tools),
+        )
+        for n, job in enumerate(wanted, start=state.assigned + 1)
+    ]

@@ -14,7 +14,7 @@ from callboard.events.catalog import BlockEdited, BlockEditRefused
 from callboard.events.specs import ToolSpec
 from callboard.projections import BlockState
 from callboard.projections.block import difference
-from callboard.projections.group import name_of
+from callboard.projections.words import name_of
 
 from .commands import Receive
 
@@ -54,11 +54,22 @@ class Rewrite(Edit):
     text: Annotated[str, Field(description="The whole new value.")]
 
 
+class Summarise(Edit):
+    """Put a summary in the place of some lines of a memory block. It is refused if someone else changed the block."""
+
+    first: Annotated[int, Field(ge=1, description="The first line to summarise, from 1.")]
+    last: Annotated[int, Field(ge=1, description="The last line to summarise.")]
+    text: Annotated[str, Field(description="The summary that stands there instead.")]
+
+
+SUMMARISE = "memory_summarise"
+
 EDITS: dict[str, type[Edit]] = {
     "memory_append": Append,
     "memory_replace": Replace,
     "memory_insert": Insert,
     "memory_rewrite": Rewrite,
+    SUMMARISE: Summarise,
 }
 """The arguments of each edit by the name of its tool."""
 
@@ -66,10 +77,17 @@ EDITS: dict[str, type[Edit]] = {
 @cache
 def tool_specs() -> tuple[ToolSpec, ...]:
     """Return the memory tools as an agent's spec records them."""
-    return tuple(
-        ToolSpec(name=name, description=edit.__doc__ or "", parameters=schema_of(edit), effect="send")
-        for name, edit in EDITS.items()
-    )
+    return tuple(_tool_spec(name, edit) for name, edit in EDITS.items() if name != SUMMARISE)
+
+
+@cache
+def maintenance_specs() -> tuple[ToolSpec, ...]:
+    """Return the tools that only those have who look after memory in the background."""
+    return (_tool_spec(SUMMARISE, Summarise),)
+
+
+def _tool_spec(name: str, edit: type[Edit]) -> ToolSpec:
+    return ToolSpec(name=name, description=edit.__doc__ or "", parameters=schema_of(edit), effect="send")
 
 
 def schema_of(arguments: type[BaseModel]) -> dict[str, JsonValue]:
@@ -173,9 +191,7 @@ def _insert(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | st
 
 def _rewrite(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
     assert isinstance(edit, Rewrite)
-    others = state.others_since(request.seen, request.sender)
-    if others:
-        names = " and ".join(name_of(stream) for stream in others)
+    if names := _others(state, request):
         changed = "\n".join(difference(edit.text, state.value))
         return (
             f"{names} changed the block since you read it. What stands in it now, against your text "
@@ -184,11 +200,29 @@ def _rewrite(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | s
     return _spliced(state, request, "text", at=0, cut=len(state.value))
 
 
+def _summarise(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
+    assert isinstance(edit, Summarise)
+    if names := _others(state, request):
+        return f"{names} changed the block since you read it; it reads:\n{state.value}"
+    lines = state.value.split("\n")
+    if not edit.first <= edit.last <= len(lines):
+        return f"there are no lines {edit.first} to {edit.last}; the block has {len(lines)}"
+    at = sum(len(line) + 1 for line in lines[: edit.first - 1])
+    cut = len("\n".join(lines[edit.first - 1 : edit.last]))
+    return _spliced(state, request, "text", at=at, cut=cut)
+
+
+def _others(state: BlockState, request: Receive) -> str:
+    """Return who else changed the block since the editor read it; empty where nobody did."""
+    return " and ".join(name_of(stream) for stream in state.others_since(request.seen, request.sender))
+
+
 _RULES: dict[type[Edit], Callable[[BlockState, Receive, Edit], BlockEdited | str]] = {
     Append: _append,
     Replace: _replace,
     Insert: _insert,
     Rewrite: _rewrite,
+    Summarise: _summarise,
 }
 
 

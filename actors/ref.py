@@ -12,21 +12,19 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from callboard.events import CallboardError, RecordedEvent, Text, TextRefused
-from callboard.events.catalog import ModelCallStarted, Part, Reply
+from callboard.events.catalog import AgentRetired, ModelCallStarted, Part, Reply
 from callboard.events.codec import MAX_TEXT
 from callboard.projections import BlockHistory, BlockState, block_history, replay
 from callboard.projections.answer import Answer
-from callboard.projections.group import name_of
+from callboard.projections.words import name_of
 
-from .commands import Cancel, Receive
+from .commands import Alter, Cancel, Receive
+from .starting import USER
 from .storable import storable
 from .streaming import TextDelta
 
 if TYPE_CHECKING:
     from .system import System
-
-USER = "user"
-"""Who asks from outside."""
 
 WAITING = 1_000
 """Items that wait for a slow reader. Events make their source wait; text is dropped, for the whole is recorded."""
@@ -57,6 +55,8 @@ def checked_key(key: object) -> str:
     """
     if not isinstance(key, str) or not key or len(key) > 200 or "/" in key or storable(key)[0] != key:
         raise TextRefused(f"{key!r} cannot be a key: 1 to 200 characters without '/' are wanted")
+    if key.startswith("callboard:"):
+        raise TextRefused(f"{key!r} cannot be a key: 'callboard:' begins those of callboard's own messages")
     return key
 
 
@@ -123,6 +123,11 @@ class Ref:
     async def cancel(self, trace: str) -> None:
         """End the request `trace` here, or see that it never begins; return when that is recorded."""
         await self.system.deliver(self.address, Cancel(f"{checked_key(trace)}/{self.name}", USER))
+
+    async def retire(self) -> None:
+        """Take nothing up any more. What is under way is finished; what it knows stays. `start` brings it back."""
+        key = self.system.outside.key()
+        await self.system.deliver(self.address, Alter(f"{key}/{self.name}", USER, AgentRetired()))
 
     def _request(self, text: str, kind: str, key: str | None, params: Mapping[str, JsonValue] | None) -> Receive:
         said = Text(checked_message(text))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from callboard.events import Event
 from callboard.events.catalog import (
+    AgentRetired,
+    BlockAttached,
+    BlockDetached,
     MessageReceived,
     MessageRefused,
     SendAccepted,
@@ -12,6 +15,7 @@ from callboard.events.catalog import (
     SendFailed,
     TurnCancelled,
     TurnCancelling,
+    TurnFailed,
 )
 from callboard.events.text import Text
 from callboard.projections import Desk
@@ -21,15 +25,23 @@ from .commands import Cancel, Command, Receive, TakeAccepted, TakeAnswer
 CANCELLED = "cancelled"
 """What whoever asked is told of a turn that was cancelled."""
 
+RETIRED = "is retired, and takes nothing up any more"
+"""What is said of whoever was asked."""
+
 
 def take(desk: Desk, command: Command) -> list[Event]:
     """Return what `command` adds to the log of any actor. What is no longer waited for adds nothing. Pure."""
     match command:
+        case Receive(kind="attach" | "detach" | "retire"):
+            return _of_group(desk, command)
+        case Receive(id, sender, kind) if desk.retired:
+            name = id.rsplit("/", 1)[-1]
+            return [MessageRefused(id=id, to="" if kind == "tell" else sender, text=Text(f"{name} {RETIRED}"))]
         case Receive(id, sender, kind, parts):
             return [
                 MessageReceived(
-                    id=id, sender=sender, kind=kind, parts=parts,
-                    conversation=command.conversation, params=command.params,
+                    id=id, sender=sender, kind=kind, parts=parts, conversation=command.conversation,
+                    params=command.params, tools=command.tools, fresh=command.fresh,
                 )
             ]  # fmt: skip
         case Cancel(id) if id in desk.cancelling:
@@ -40,12 +52,23 @@ def take(desk: Desk, command: Command) -> list[Event]:
             return [MessageRefused(id=id, to=sender, text=Text(CANCELLED))]
         case TakeAccepted(id) if id in desk.sends:
             return [SendAccepted(id=id)]
-        case TakeAnswer(id, text, ok, accepted) if id in desk.sends:
+        case TakeAnswer(id, text, ok, accepted, reason, uses) if id in desk.sends:
             if ok:
-                return [SendAnswered(id=id, text=as_text(text))]
+                return [SendAnswered(id=id, text=as_text(text), stop_reason=reason, uses=uses)]
             return [SendFailed(id=id, text=as_text(text), accepted=accepted)]
         case _:
             return []
+
+
+def _of_group(desk: Desk, command: Receive) -> list[Event]:
+    """Return what a group does to whoever is in it."""
+    match command:
+        case Receive(id, sender, "attach", use=use, tools=tools) if use:
+            return [BlockAttached(id=id, by=sender, use=use, tools=tools)]
+        case Receive(id, sender, "detach", use=use) if use:
+            return [BlockDetached(id=id, by=sender, use=use)]
+        case _:
+            return [] if desk.retired else [AgentRetired()]
 
 
 def as_text(text: str) -> Text:
@@ -58,8 +81,11 @@ def cancel(desk: Desk) -> list[Event]:
     idle = [m for m in desk.backlog if m.id in desk.cancelling]
     if idle:
         return [TurnCancelled(id=m.id, to=asker(m), text=Text(CANCELLED)) for m in idle]
-    if desk.ending:
-        return [SendCancelling(id=id) for id in desk.sends if id not in desk.cancelling]
+    if desk.turn and desk.ending:
+        mine = [id for id in desk.sends if id.startswith(f"{desk.turn.id}/")]
+        return [SendCancelling(id=id) for id in mine if id not in desk.cancelling]
+    if desk.retired:
+        return [TurnFailed(id=m.id, to=asker(m), text=Text(RETIRED)) for m in desk.backlog]
     return []
 
 

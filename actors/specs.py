@@ -5,18 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import JsonValue
 
 from callboard.events import SpecError, Text
-from callboard.events.specs import AgentSpec, BlockSpec, BlockUse, GroupSpec, PatternSpec
+from callboard.events.specs import (
+    AgentSpec,
+    BlockShare,
+    BlockSpec,
+    BlockUse,
+    GroupSpec,
+    MemberUse,
+    OnFailure,
+    PatternSpec,
+)
 
 from .code import address_of, fields_of
 from .memory import tool_specs
 from .patterns import Pattern, RoundRobin
 from .storable import storable
 from .tool import Tool, as_tool
+from .until import Condition, until
 
 RESERVED = frozenset({"user", "callboard", "system", "assistant"})
 """Names that would be taken for somebody else in a prompt."""
@@ -67,6 +77,7 @@ class Block:
         limit: In characters.
         owned: Whether each agent that names it has one of its own.
         access: `write`, or `read` where an agent gets no tools to edit it; see `read_only`.
+        writers: Who may edit it, by name, where a group shares it; see `written_by`. None for all.
     """
 
     label: str
@@ -76,6 +87,7 @@ class Block:
     limit: int = BLOCK_LIMIT
     owned: bool = False
     access: str = "write"
+    writers: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         checked_name(self.label, "a block")
@@ -92,6 +104,10 @@ class Block:
     def read_only(self) -> Block:
         """Return this block as one that an agent reads and cannot edit."""
         return replace(self, access="read")
+
+    def written_by(self, *names: str) -> Block:
+        """Return this block as one of a group, that only these in it may edit."""
+        return replace(self, writers=names)
 
     def name_for(self, agent: str) -> str:
         """Return its name in the log: the label, or `<agent>.<label>` of one that is owned."""
@@ -191,26 +207,55 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group: members who speak as its pattern says. A member may be a group."""
+    """A group: members who speak as its pattern says. A member may be a group; the manager is no member.
+
+    Attributes:
+        manager: Who chooses, supervises, merges, mediates or is the foreground, as the pattern has it.
+        standby: Who takes its place while it fails, in order.
+        blocks: Memory that all in the group share, and who joins later; see `Block.written_by`.
+        until: When the talk is over: a text that somebody says, or a condition. None: as the pattern has it.
+        on_failure: What follows when a member's turn fails: `skip`, `retry`, `reroute` or `fail`.
+    """
 
     name: str
     members: Iterable[Agent | Group]
     pattern: Pattern = RoundRobin()
     _: KW_ONLY
+    manager: Agent | None = None
+    standby: Iterable[Agent] = ()
+    blocks: Iterable[Block] = ()
     description: str = ""
+    until: Condition | str | None = None
+    on_failure: OnFailure = "skip"
 
     def __post_init__(self) -> None:
         checked_name(self.name, "a group")
         checked_text(self.description, f"description of group {self.name!r}")
-        object.__setattr__(self, "members", tuple(self.members))
+        for many in ("members", "standby", "blocks"):
+            object.__setattr__(self, many, tuple(getattr(self, many)))
         _refuse_strangers(self.name, self.all_members)
         if not self.all_members:
             raise SpecError(f"group {self.name!r} has no members; at least one is wanted")
-        _refuse_twice([member.name for member in self.all_members], f"members of group {self.name!r}")
+        _refuse_twice([one.name for one in self.everybody], f"those in group {self.name!r}")
         if self.name in names_below(self):
             raise SpecError(f"group {self.name!r} is inside itself, or a member has its name")
         if not callable(getattr(self.pattern, "next", None)):
             raise SpecError(f"group {self.name!r} has the pattern {self.pattern!r}; a value with next(group) is wanted")
+        self._check_manager()
+        if self.on_failure not in get_args(OnFailure):
+            wanted = ", ".join(get_args(OnFailure))
+            raise SpecError(f"group {self.name!r} has on_failure {self.on_failure!r}; one of {wanted} is wanted")
+        if self.until is not None:
+            until(self.until)
+        check_shares(self)
+
+    def _check_manager(self) -> None:
+        pattern = type(self.pattern).__name__
+        _refuse_no_agents(self.name, (self.manager, *self.standby))
+        if self.manager is None and getattr(self.pattern, "needs_manager", False):
+            raise SpecError(f"group {self.name!r} has no manager; {pattern} needs one: Group(..., manager=Agent(...))")
+        if self.manager is None and self.standby:
+            raise SpecError(f"group {self.name!r} has a standby and no manager that it could stand by for")
 
     @property
     def stream(self) -> str:
@@ -222,17 +267,88 @@ class Group:
         """Its members, in order."""
         return tuple(self.members)
 
+    @property
+    def everybody(self) -> tuple[Agent | Group, ...]:
+        """Its members, then the manager and those that stand by."""
+        return (*self.all_members, *((self.manager,) if self.manager else ()), *self.standby)
+
+    @property
+    def all_blocks(self) -> tuple[Block, ...]:
+        """The blocks that all in it share."""
+        return tuple(self.blocks)
+
     def spec(self) -> GroupSpec:
         """Return this as data, code by its address."""
-        pattern = PatternSpec(code=address_of(type(self.pattern)), fields=fields_of(self.pattern))
-        members = tuple(member.stream for member in self.all_members)
-        return GroupSpec(name=self.name, members=members, pattern=pattern, description=self.description)
+        ends = self.until if self.until is not None else getattr(self.pattern, "until", None)
+        return GroupSpec(
+            name=self.name,
+            members=tuple(member_use(member) for member in self.all_members),
+            pattern=pattern_spec(self.pattern),
+            description=self.description,
+            manager=self.manager.stream if self.manager else "",
+            standby=tuple(one.stream for one in self.standby),
+            blocks=tuple(share(block, self) for block in self.all_blocks),
+            until=None if ends is None else until(ends),
+            on_failure=self.on_failure,
+        )
+
+
+def pattern_spec(pattern: Pattern) -> PatternSpec:
+    """Return `pattern` as data."""
+    return PatternSpec(code=address_of(type(pattern)), fields=fields_of(pattern))
+
+
+def member_use(member: Agent | Group) -> MemberUse:
+    """Return what a group knows of `member`."""
+    tags = tuple(member.tags) if isinstance(member, Agent) else ()
+    return MemberUse(stream=member.stream, description=member.description, tags=tags)
+
+
+def share(block: Block, group: Group) -> BlockShare:
+    """Return `block` as the group shares it: with Sleeptime the members write it, else all, unless it says who."""
+    writers = block.writers
+    if writers is None and block.access == "read":
+        writers = ()
+    if writers is None and getattr(group.pattern, "members_write", False):
+        writers = tuple(member.name for member in group.all_members)
+    return BlockShare(label=block.label, stream=f"block-{block.name_for('')}", writers=writers)
+
+
+def check_shares(group: Group) -> None:
+    """Check the blocks of a group against those that each in it has of its own.
+
+    Raises:
+        SpecError: One is owned, twice there, written by a stranger, or has the label of another block of a member.
+    """
+    _refuse_twice([block.label for block in group.all_blocks], f"blocks of group {group.name!r}")
+    names = {one.name for one in group.everybody}
+    for block in group.all_blocks:
+        if block.owned:
+            raise SpecError(f"block {block.label!r} of group {group.name!r} is owned by each agent; share another")
+        strangers = sorted(set(block.writers or ()) - names)
+        if strangers:
+            raise SpecError(f"block {block.label!r} is written by {', '.join(strangers)}, not in group {group.name!r}")
+        for one in group.everybody:
+            for own in one.all_blocks:
+                if own.label == block.label and own.owned:
+                    raise SpecError(
+                        f"{one.name!r} has a block {own.label!r} of its own; group {group.name!r} shares one"
+                    )
+    if group.manager is not None and getattr(group.pattern, "members_write", False):
+        theirs = {b.label for one in group.all_members for b in one.all_blocks if b.access == "write" and not b.owned}
+        theirs |= {block.label for block in group.all_blocks}
+        both = sorted(b.label for b in group.manager.all_blocks if b.access == "write" and b.label in theirs)
+        if both:
+            raise SpecError(
+                f"the manager {group.manager.name!r} may edit {', '.join(both)}, which the members of "
+                f"{group.name!r} edit in the background; give it block.read_only()"
+            )
 
 
 def names_below(group: Group) -> set[str]:
     """Return the names of all members of `group`, and of theirs."""
     found: set[str] = set()
-    for member in group.all_members:
+    for member in group.everybody:
         found.add(member.name)
         if isinstance(member, Group):
             found |= names_below(member)
@@ -243,6 +359,12 @@ def _refuse_strangers(group: str, members: Iterable[object]) -> None:
     wrong = [member for member in members if not isinstance(member, Agent | Group)]
     if wrong:
         raise SpecError(f"group {group!r} has the member {wrong[0]!r}; an Agent or a Group is wanted")
+
+
+def _refuse_no_agents(group: str, managers: Iterable[object]) -> None:
+    wrong = [one for one in managers if one is not None and not isinstance(one, Agent)]
+    if wrong:
+        raise SpecError(f"group {group!r} has the manager {wrong[0]!r}; an Agent is wanted")
 
 
 def _refuse_twice(names: list[str], what: str) -> None:

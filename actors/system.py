@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import anyio
 import structlog
@@ -18,27 +18,19 @@ from callboard.events import (
     EventStore,
     NoSuchActor,
     RequestFailed,
-    SpecError,
     Undelivered,
 )
-from callboard.events.catalog import (
-    AgentChanged,
-    AgentStarted,
-    BlockChanged,
-    BlockStarted,
-    GroupChanged,
-    GroupStarted,
-)
-from callboard.projections import Pending
+from callboard.projections import GroupState, Pending
 from callboard.projections.answer import Answer, answer_of
 
-from . import inbox, owner
+from . import inbox, owner, starting
 from .actor import Actor
 from .agent_actor import AgentActor
 from .block import BlockActor
-from .code import Code, address_of
+from .code import Code
 from .commands import Delivery, Receive, Start, TakeAnswer
-from .group import GroupActor
+from .group_actor import GroupActor
+from .group_ref import GroupRef, is_kind
 from .mailbox import WAIT
 from .model import Model
 from .outside import Outside
@@ -208,6 +200,10 @@ class System:
             if waiters[0].to == stream and waiters[0].answer is None:
                 self.spawn(self.deliver, stream, waiters[0].request)
 
+    @overload
+    async def start(self, spec: Group) -> GroupRef: ...
+    @overload
+    async def start(self, spec: Agent | Group | Block) -> Ref: ...
     async def start(self, spec: Agent | Group | Block) -> Ref:
         """Start an agent, a block, or a group with all that it needs; return its address.
 
@@ -217,53 +213,8 @@ class System:
         Raises:
             SpecError: The name belongs to something else, or a group would change its kind of pattern.
         """
-        await self._check(spec)
-        await self._start_parts(spec)
-        match spec:
-            case Agent():
-                for tool in spec.all_tools:
-                    self.code.register(address_of(tool.function), tool)
-                data = spec.spec()
-                start = Start(spec.name, USER, AgentStarted(spec=data), AgentChanged(spec=data))
-            case Group():
-                self.code.register(address_of(type(spec.pattern)), type(spec.pattern))
-                group = spec.spec()
-                start = Start(spec.name, USER, GroupStarted(spec=group), GroupChanged(spec=group))
-            case Block():
-                return await self._start_block(spec, "")
-        await self.deliver(spec.stream, start)
-        return Ref(spec.stream, self)
-
-    async def _start_parts(self, spec: Agent | Group | Block) -> None:
-        if isinstance(spec, Agent):
-            for block in spec.all_blocks:
-                await self._start_block(block, spec.name)
-        elif isinstance(spec, Group):
-            for member in spec.all_members:
-                await self.start(member)
-
-    async def _start_block(self, block: Block, agent: str) -> Ref:
-        stream, data = f"block-{block.name_for(agent)}", block.spec(agent)
-        known = (await self.look(stream)).spec
-        if known is not None:
-            data = data.model_copy(update={"value": known.value})
-        await self.deliver(stream, Start(data.name, USER, BlockStarted(spec=data), BlockChanged(spec=data)))
-        return Ref(stream, self)
-
-    async def _check(self, spec: Agent | Group | Block) -> None:
-        if isinstance(spec, Block):
-            return
-        other = f"agent-{spec.name}" if isinstance(spec, Group) else f"group-{spec.name}"
-        if other in self._started:
-            raise SpecError(f"{spec.name!r} is the name of {other.replace('-', ' ', 1)!r} in this log; take another")
-        if isinstance(spec, Group):
-            known = (await self.look(spec.stream)).spec
-            kind = address_of(type(spec.pattern))
-            if known is not None and known.pattern.code != kind:
-                raise SpecError(
-                    f"group {spec.name!r} was started with the pattern {known.pattern.code}, which cannot become "
-                    f"{kind}; give the group another name"
-                )
+        stream = await starting.start(self, spec)
+        return GroupRef(stream, self) if isinstance(spec, Group) else Ref(stream, self)
 
     def __getitem__(self, name: str) -> Ref:
         """Return the address of the agent or group called `name`.
@@ -273,9 +224,36 @@ class System:
         """
         for stream in (f"agent-{name}", f"group-{name}"):
             if stream in self._started:
-                return Ref(stream, self)
-        known = sorted(s.split("-", 1)[1] for s in self._started if s.startswith(("agent-", "group-")))
-        raise NoSuchActor(name, ", ".join(known))
+                return GroupRef(stream, self) if stream.startswith("group-") else Ref(stream, self)
+        raise NoSuchActor(name, ", ".join(self._names("agent-", "group-")))
+
+    def group(self, name: str) -> GroupRef:
+        """Return the address of the group called `name`.
+
+        Raises:
+            NoSuchActor: No group of that name was ever started in this log.
+        """
+        if f"group-{name}" in self._started:
+            return GroupRef(f"group-{name}", self)
+        raise NoSuchActor(name, ", ".join(self._names("group-")))
+
+    async def groups(self, *, kind: str = "", tag: str = "", member: str = "") -> list[GroupRef]:
+        """Return the groups that are not retired, by name.
+
+        Args:
+            kind: Only those with this pattern: `round_robin`, `RoundRobin`, or the address of a class.
+            tag: Only those with a member that has this tag.
+            member: Only those that have this member, or manager.
+        """
+        found: list[GroupRef] = []
+        for name in self._names("group-"):
+            state: GroupState = await self.look(f"group-{name}")
+            if state.spec is not None and is_kind(state, kind, tag, member):
+                found.append(GroupRef(f"group-{name}", self))
+        return found
+
+    def _names(self, *kinds: str) -> list[str]:
+        return sorted(stream.split("-", 1)[1] for stream in self._started if stream.startswith(kinds))
 
     def block(self, name: str) -> BlockRef:
         """Return the address of the block called `name`: its label, or `<agent>.<label>` of one that is owned."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .event import Event
 from .mail import Reply, TextReply
-from .specs import AgentSpec, BlockSpec, GroupSpec
+from .specs import AgentSpec, BlockSpec, BlockUse, GroupSpec
 from .text import Text
 
 
@@ -20,6 +20,25 @@ class AgentChanged(Event, takes_in=True):
     spec: AgentSpec
 
 
+class AgentRetired(Event, takes_in=True):
+    """The agent takes nothing up any more; what it knows stays."""
+
+
+class BlockAttached(Reply, takes_in=True):
+    """The group whose stream is `by` gave a block; `tools` is a JSON array of the tools that come with it."""
+
+    by: str
+    use: BlockUse
+    tools: Text = Text()
+
+
+class BlockDetached(Reply, takes_in=True):
+    """The group whose stream is `by` took a block away."""
+
+    by: str
+    use: BlockUse
+
+
 class GroupStarted(Event, takes_in=True):
     """A group began."""
 
@@ -30,6 +49,10 @@ class GroupChanged(Event, takes_in=True):
     """The spec of a group changed; it holds from the next choice."""
 
     spec: GroupSpec
+
+
+class GroupRetired(Event, takes_in=True):
+    """The group takes nothing up any more; its members and its history stay."""
 
 
 class BlockStarted(Event, takes_in=True):

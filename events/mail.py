@@ -10,11 +10,14 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import JsonValue
 
-from .event import Event
+from .calls import ToolUse
+from .event import Event, Frozen
+from .specs import AgentSpec, BlockUse
 from .text import Text
 
-Kind = Literal["ask", "tell", "turn", "edit"]
-"""What a message wants: an answer; nothing; a member's word in a group; a change of a block."""
+Kind = Literal["ask", "tell", "turn", "edit", "attach", "detach", "start", "retire"]
+"""What a message wants: an answer; nothing; a member's word in a group; a change of a block; or what a group
+wants of who is in it: take a block, give it back, begin, end."""
 
 
 class Part(NamedTuple):
@@ -23,6 +26,33 @@ class Part(NamedTuple):
     speaker: str
     text: Text
     failed: bool = False
+
+
+class Quote(NamedTuple):
+    """A text within data that was said elsewhere; `at` is its place, as a JSON pointer. Stored as an array."""
+
+    at: str
+    text: Text
+
+
+class CueSpec(Frozen):
+    """What a group says of a turn that it gives, besides what the member hears.
+
+    Attributes:
+        tools: JSON array of the tools of this turn alone, as `ToolSpec`s; empty for none.
+        pick: The tool that a choice is made with, where this turn is one.
+        fallback: What counts where the choice cannot be read.
+        instead: The turn of the same request that this one is tried instead of; 0 for none.
+        apart: Whether the member hears a task of its own, and not the talk of the group.
+        fresh: Whether the member forgets first what it heard from this group.
+    """
+
+    tools: Text = Text()
+    pick: str = ""
+    fallback: str = ""
+    instead: int = 0
+    apart: bool = False
+    fresh: bool = False
 
 
 class Reply(Event):
@@ -62,6 +92,8 @@ class MessageReceived(Event, opens="turn", takes_in=True):
         sender: The stream that sent it, or `user`.
         parts: What it says, in order, each with who says it.
         params: Options of this request, for the pattern.
+        tools: As in `CueSpec`.
+        fresh: As in `CueSpec`.
     """
 
     sender: str
@@ -69,6 +101,8 @@ class MessageReceived(Event, opens="turn", takes_in=True):
     parts: tuple[Part, ...]
     conversation: str = "main"
     params: dict[str, JsonValue] = {}
+    tools: Text = Text()
+    fresh: bool = False
 
     @property
     def key(self) -> str:
@@ -76,7 +110,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
 
 
 class MessageRefused(TextReply, takes_in=True):
-    """A cancel came before its message: this answers the message, should it still come."""
+    """The message is not taken up: a cancel came before it, or nobody is here any more."""
 
     ok = False
 
@@ -96,9 +130,19 @@ class TurnCancelling(Event, goes_on="turn", takes_in=True):
 
 
 class TurnFinished(TextReply, closes="turn"):
-    """The turn ended with an answer. `stop_reason` says why there: `end`, `max_steps`, `empty`, ..."""
+    """The turn ended with an answer.
+
+    Attributes:
+        stop_reason: Why it ended there: `end`, `max_steps`, `empty`, `max_turns`, ...
+        uses: Tools of the turn alone that the model ended it with.
+        data: What a pattern gives besides the text, less the texts in it.
+        quotes: The texts in `data`.
+    """
 
     stop_reason: str = "end"
+    uses: tuple[ToolUse, ...] = ()
+    data: dict[str, JsonValue] = {}
+    quotes: tuple[Quote, ...] = ()
 
 
 class TurnFailed(TextReply, closes="turn"):
@@ -129,6 +173,9 @@ class MessageSent(Event, opens="send"):
         edit: Which change of a block is asked for, where `kind` is `edit`.
         arguments: The JSON object with what that change needs.
         seen: Version of the block that the asker had read.
+        cue: What a group says of a turn.
+        use: The block to take or to give back, where `kind` is `attach` or `detach`.
+        spec: Whom to begin, where `kind` is `start`.
     """
 
     recipient: str
@@ -138,6 +185,9 @@ class MessageSent(Event, opens="send"):
     arguments: Text = Text()
     seen: int = 0
     params: dict[str, JsonValue] = {}
+    cue: CueSpec | None = None
+    use: BlockUse | None = None
+    spec: AgentSpec | None = None
 
 
 class SendCancelling(Event, goes_on="send"):
@@ -149,9 +199,11 @@ class SendAccepted(Event, closes="send", takes_in=True):
 
 
 class SendAnswered(Event, closes="send", takes_in=True):
-    """The message was answered."""
+    """The message was answered; `stop_reason` and `uses` are those of the answer."""
 
     text: Text
+    stop_reason: str = "end"
+    uses: tuple[ToolUse, ...] = ()
 
 
 class SendFailed(Event, closes="send", takes_in=True):

@@ -13,9 +13,13 @@ from pydantic import JsonValue
 from .event import Frozen
 from .text import Text
 
-Effect = Literal["read", "idempotent", "once", "send"]
+Effect = Literal["read", "idempotent", "once", "send", "ends"]
 """What a call does outside: nothing; the same however often, under one key; something that must not
-happen twice; or a message, which has a log of its own."""
+happen twice; a message, which has a log of its own; or it ends the turn and goes to whoever gave the word."""
+
+OnFailure = Literal["skip", "retry", "reroute", "fail"]
+"""What a group does when a member's turn fails: go on without it; ask it once more; ask another that shares
+a tag with it; or fail the request."""
 
 InDoubt = Literal["tell", "ask", "fail"]
 """What happens to a `once` call that began and has no outcome: the model is told that nobody knows; a person
@@ -72,13 +76,80 @@ class PatternSpec(Frozen):
     fields: dict[str, JsonValue] = {}
 
 
+class MemberUse(Frozen):
+    """A member as its group knows it: its stream, and what choosers are told about it."""
+
+    stream: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the agent or group."""
+        return self.stream.split("-", 1)[1]
+
+
+class BlockShare(Frozen):
+    """A block that a group gives to all in it.
+
+    Attributes:
+        writers: Names of those who may edit it, the others read it; None where all may.
+    """
+
+    label: str
+    stream: str
+    writers: tuple[str, ...] | None = None
+
+
+class Until(Frozen):
+    """When a group's talk is over, as data; `kind` says which of the fields counts.
+
+    Attributes:
+        text: Of a `mention`: what somebody says.
+        by: Of a `mention`, who says it, anyone where it is empty; of `spoke`, who has answered.
+        turns: Of `turns`: how many turns members were given.
+        parts: Of `any` and `all`: the conditions that it is made of.
+    """
+
+    kind: Literal["mention", "spoke", "turns", "any", "all"]
+    text: str = ""
+    by: tuple[str, ...] = ()
+    turns: int = 0
+    parts: tuple[Until, ...] = ()
+
+
+class Scaling(Frozen):
+    """How a group grows and shrinks: members made from `template`, as many as the function at `rule` says.
+
+    Attributes:
+        least, most: Bounds of their number.
+        rule: Where the function from a `Load` to a number is, as `module:name`.
+    """
+
+    template: AgentSpec
+    least: int
+    most: int
+    rule: str
+
+
 class GroupSpec(Frozen):
-    """A group; `members` are streams, in order."""
+    """A group; `members` are in order.
+
+    Attributes:
+        manager: Stream of the agent that chooses, supervises, merges or mediates; empty without one.
+        standby: Streams of those that take its place while it fails, in order.
+        until: When the talk is over; None where the pattern alone decides.
+    """
 
     name: str
-    members: tuple[str, ...]
+    members: tuple[MemberUse, ...]
     pattern: PatternSpec
     description: str = ""
+    manager: str = ""
+    standby: tuple[str, ...] = ()
+    blocks: tuple[BlockShare, ...] = ()
+    until: Until | None = None
+    on_failure: OnFailure = "skip"
 
 
 class BlockSpec(Frozen):

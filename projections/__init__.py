@@ -3,10 +3,12 @@
 from .agent import AgentState, agent_state
 from .block import BlockHistory, BlockState, BlockVersion, block_history, block_state
 from .desk import Desk
-from .group import GroupState, Said, group_state
+from .group import GroupState
+from .group_folds import group_state
 from .growing import Growing
 from .pending import NotPaired, Open, Pending, pending
 from .projection import Projection, fold, replay
+from .words import Said
 
 __all__ = [
     "AgentState",

@@ -9,6 +9,8 @@ from callboard.events import Event, Text
 from callboard.events.catalog import (
     AgentChanged,
     AgentStarted,
+    BlockAttached,
+    BlockDetached,
     MessageSent,
     ModelAttemptFailed,
     ModelCallFailed,
@@ -29,13 +31,14 @@ from callboard.events.catalog import (
     TurnResumed,
     TurnStarted,
 )
-from callboard.events.specs import AgentSpec
+from callboard.events.specs import AgentSpec, BlockUse, ToolSpec
 
 from . import desk as desks
 from .desk import Desk
 from .growing import Growing
 from .projection import Projection
 from .prompt import Heard, Line, Replied, Result, digest, messages_of
+from .words import name_of, tools_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,9 @@ class AgentState:
     """State of one agent.
 
     Attributes:
+        spec: The agent as it is now.
+        declared: As it was last started; groups may have given it blocks since.
+        attached: The blocks that groups gave it, as (stream of the group, block), with `came`, the tools for them.
         lines: All it heard, said and got back, oldest first.
         digest: Hash of `lines` as a model reads them.
         step: Model calls wanted in this turn.
@@ -104,9 +110,15 @@ class AgentState:
         compiled: The blocks that stand in this turn's system message, as {label: version}; None before its first call.
         seen: The blocks as the last call was shown them, as {label: version}.
         notes: What was told of blocks since then.
+        reads: The blocks of this turn's prompts, by label, also those that it has no more.
+        ends: Tools of the turn alone that were called: they end it.
+        refused: Calls of such tools that were wrong, the last one as it was written.
     """
 
     spec: AgentSpec | None = None
+    declared: AgentSpec | None = None
+    attached: tuple[tuple[str, BlockUse], ...] = ()
+    came: tuple[ToolSpec, ...] = ()
     desk: Desk = Desk()
     lines: Growing[Line] = field(default_factory=Growing[Line])
     digest: bytes = b""
@@ -121,6 +133,18 @@ class AgentState:
     compiled: dict[str, int] | None = None
     seen: dict[str, int] = field(default_factory=dict[str, int])
     notes: tuple[Note, ...] = ()
+    reads: dict[str, BlockUse] = field(default_factory=dict[str, BlockUse])
+    ends: tuple[ToolUse, ...] = ()
+    refused: tuple[ToolUse, ...] = ()
+
+    @property
+    def abilities(self) -> tuple[ToolSpec, ...]:
+        """The tools that it has now: those of the turn alone first, which hide others of their name."""
+        brought = tools_in(self.desk.turn.tools) if self.desk.turn else ()
+        if not brought:
+            return self.spec.tools if self.spec else ()
+        names = {tool.name for tool in brought}
+        return (*brought, *(tool for tool in (self.spec.tools if self.spec else ()) if tool.name not in names))
 
     @property
     def runs(self) -> bool:
@@ -134,7 +158,12 @@ def evolve(state: AgentState, event: Event) -> AgentState:
     state = replace(state, desk=desks.evolve(state.desk, event))
     match event:
         case AgentStarted(spec=spec) | AgentChanged(spec=spec):
-            return replace(state, spec=spec)
+            return _effective(replace(state, declared=spec))
+        case BlockAttached(by=by, use=use, tools=tools):
+            attached = (*_less(state, by, use.label), (by, use))
+            return _effective(replace(state, attached=attached, came=tools_in(tools) or state.came))
+        case BlockDetached(by=by, use=use):
+            return _effective(replace(state, attached=_less(state, by, use.label)))
         case TurnStarted():
             return _hear(state)
         case TurnResumed():
@@ -147,12 +176,45 @@ def evolve(state: AgentState, event: Event) -> AgentState:
             return _of_tool(_of_model(state, event), event)
 
 
+def _less(state: AgentState, by: str, label: str) -> tuple[tuple[str, BlockUse], ...]:
+    return tuple((group, use) for group, use in state.attached if (group, use.label) != (by, label))
+
+
+def _effective(state: AgentState) -> AgentState:
+    """Return `state` with the spec that comes of what was declared and what groups gave. Pure."""
+    spec = state.declared
+    if spec is None:
+        return state
+    blocks = {use.label: use for use in spec.blocks}
+    for _, use in state.attached:
+        own = blocks.get(use.label)
+        if own is None or (own.stream == use.stream and own.read_only):
+            blocks[use.label] = use
+    names = {tool.name for tool in spec.tools}
+    edits = state.attached and any(not use.read_only for use in blocks.values())
+    came = tuple(tool for tool in state.came if tool.name not in names) if edits else ()
+    changed = spec.model_copy(update={"blocks": tuple(blocks.values()), "tools": (*spec.tools, *came)})
+    return replace(state, spec=changed if state.attached else spec)
+
+
 def _hear(state: AgentState) -> AgentState:
     turn = state.desk.turn
     assert turn is not None
-    group = turn.sender.removeprefix("group-") if turn.sender.startswith("group-") else ""
-    state = replace(state, step=0, uses=None, failed=None, said=Text(), empty=0, compiled=None, notes=())
+    group = name_of(turn.sender) if turn.sender.startswith("group-") else ""
+    state = replace(
+        state, step=0, uses=None, failed=None, said=Text(), empty=0, compiled=None, notes=(), reads={}, ends=(),
+        refused=(),
+    )  # fmt: skip
+    if turn.fresh:
+        state = _forget(state, group)
     return _with_line(state, Heard(turn.id, turn.kind, turn.parts, group))
+
+
+def _forget(state: AgentState, group: str) -> AgentState:
+    """Return `state` without what was heard from `group` and came of it. Pure."""
+    kept = [line for line in state.lines if line.turn.split("/")[-3:-2] != [group]]
+    messages = [message for line in kept for message in messages_of(line)]
+    return replace(state, lines=Growing(kept), digest=digest(b"", *messages))
 
 
 def _of_model(state: AgentState, event: Event) -> AgentState:
@@ -182,7 +244,9 @@ def _shown(state: AgentState, started: ModelCallStarted) -> AgentState:
         fresh = {label: version for label, version in started.blocks.items() if label not in compiled}
         compiled = {**compiled, **fresh}
         notes = (*notes, Note(len(state.lines), news)) if news else notes
-    return replace(state, compiled=compiled, notes=notes, seen=started.blocks)
+    assert state.spec is not None
+    reads = {**state.reads, **{use.label: use for use in state.spec.blocks if use.label in started.blocks}}
+    return replace(state, compiled=compiled, notes=notes, seen=started.blocks, reads=reads)
 
 
 def _reply(state: AgentState, text: Text, uses: tuple[ToolUse, ...]) -> AgentState:
@@ -216,9 +280,19 @@ def _of_tool(state: AgentState, event: Event) -> AgentState:
             ok = isinstance(event, SendAnswered)
             return _with_tool(state, replace(state.tools[id], phase="answered", text=text, ok=ok))
         case ToolCallFinished(id=id, text=text) | ToolCallFailed(id=id, text=text) | ToolCallResolved(id=id, text=text):
-            return _without_tool(state, id, text)
+            return _without_tool(_ending(state, event, id), id, text)
         case _:
             return state
+
+
+def _ending(state: AgentState, event: Event, id: str) -> AgentState:
+    wanted = state.tools[id].wanted
+    use = ToolUse(name=wanted.tool, arguments=wanted.arguments)
+    if wanted.effect != "ends":
+        return state
+    if isinstance(event, ToolCallFinished):
+        return replace(state, ends=(*state.ends, use))
+    return replace(state, refused=(*state.refused, use))
 
 
 def _stopped_tool(call: ToolCall) -> ToolCall:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
 from callboard.events import RecordedEvent
 from callboard.events.catalog import (
+    JobFailed,
+    JobFinished,
+    JobScheduled,
+    JobStarted,
     MessageReceived,
     MessageSent,
     ModelCallFinished,
@@ -19,7 +23,8 @@ from callboard.events.catalog import (
     Usage,
 )
 
-from .group import name_of
+from .quotes import whole
+from .words import name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,16 @@ class Turn:
 
     speaker: str
     text: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Background work that followed an answer; `status` is `scheduled`, `running`, `completed` or `failed`."""
+
+    id: str
+    member: str
+    status: str
     error: str = ""
 
 
@@ -41,6 +56,7 @@ class Answer:
         usage: Tokens of every model call that the request led to.
         trace: The request's id, for `callboard trace`.
         data: What the pattern gave besides the text.
+        jobs: Background work that followed, as it stood when this was made.
     """
 
     text: str
@@ -49,6 +65,7 @@ class Answer:
     usage: Usage
     trace: str
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    jobs: tuple[Job, ...] = ()
 
 
 def answer_of(events: Sequence[RecordedEvent], id: str) -> Answer | None:
@@ -62,7 +79,10 @@ def answer_of(events: Sequence[RecordedEvent], id: str) -> Answer | None:
     reason = data.stop_reason if isinstance(data, TurnFinished) else _failed(reply)
     turns = _turns(events, reply.stream, id)
     own = Turn(name_of(reply.stream), words if data.ok else "", "" if data.ok else words)
-    return Answer(words if data.ok else "", reason, turns or (own,), usage_of(events), id.split("/", 1)[0])
+    return Answer(
+        words if data.ok else "", reason, turns or (own,), usage_of(events), id.split("/", 1)[0],
+        whole(data.data, data.quotes) if isinstance(data, TurnFinished) else {}, _jobs(events, id),
+    )  # fmt: skip
 
 
 def _failed(reply: RecordedEvent) -> str:
@@ -72,19 +92,40 @@ def _failed(reply: RecordedEvent) -> str:
 def _turns(events: Sequence[RecordedEvent], stream: str, id: str) -> tuple[Turn, ...]:
     sent: dict[str, str] = {}
     turns: list[Turn] = []
+    jobs = set[str]()
     for event in events:
         if event.stream != stream:
             continue
         match event.data:
-            case MessageSent(id=turn, kind="turn", recipient=recipient) if turn.startswith(f"{id}/"):
-                sent[turn] = name_of(recipient)
-            case SendAnswered(id=turn, text=text) if turn in sent:
+            case MessageSent(id=turn, kind="turn", recipient=recipient, cue=cue) if turn.startswith(f"{id}/"):
+                if cue is None or not cue.pick:
+                    sent[turn] = name_of(recipient)
+            case JobStarted(id=job):
+                jobs.add(job)
+            case SendAnswered(id=turn, text=text) if turn in sent and turn not in jobs:
                 turns.append(Turn(sent[turn], str(text)))
-            case SendFailed(id=turn, text=text) if turn in sent:
+            case SendFailed(id=turn, text=text) if turn in sent and turn not in jobs:
                 turns.append(Turn(sent[turn], "", str(text)))
             case _:
                 pass
     return tuple(turns)
+
+
+def _jobs(events: Sequence[RecordedEvent], id: str) -> tuple[Job, ...]:
+    found: dict[str, Job] = {}
+    for event in events:
+        match event.data:
+            case JobScheduled(id=job, member=member) if job.startswith(f"{id}/"):
+                found[job] = Job(job, member, "scheduled")
+            case JobStarted(id=job) if job in found:
+                found[job] = replace(found[job], status="running")
+            case JobFinished(id=job) if job in found:
+                found[job] = replace(found[job], status="completed")
+            case JobFailed(id=job, text=text) if job in found:
+                found[job] = replace(found[job], status="failed", error=str(text))
+            case _:
+                pass
+    return tuple(found.values())
 
 
 def usage_of(events: Sequence[RecordedEvent]) -> Usage:

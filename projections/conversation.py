@@ -29,8 +29,8 @@ from callboard.events.catalog import (
     TurnStarted,
 )
 
-from .group import name_of
 from .projection import Projection
+from .words import name_of
 
 UtteranceKind = Literal["said", "tool call", "result", "edit", "failure"]
 """A message or answer; a tool with its arguments; what it gave; a changed block; why there is nothing."""

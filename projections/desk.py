@@ -6,6 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from callboard.events import Event
 from callboard.events.catalog import (
+    AgentRetired,
+    AgentStarted,
+    GroupRetired,
+    GroupStarted,
     MessageDeadLettered,
     MessageReceived,
     MessageSent,
@@ -33,6 +37,7 @@ class Desk:
         attempt: How often the open turn was taken up; 1 when no stop cut it short.
         cancelling: The turns and sends of these that are no longer wanted.
         sends: Open sends by id, in the order of opening.
+        retired: Whether whoever this is takes nothing up any more.
     """
 
     turn: MessageReceived | None = None
@@ -40,6 +45,7 @@ class Desk:
     backlog: tuple[MessageReceived, ...] = ()
     cancelling: frozenset[str] = frozenset()
     sends: dict[str, MessageSent] = field(default_factory=dict[str, MessageSent])
+    retired: bool = False
 
     @property
     def deadly(self) -> bool:
@@ -76,6 +82,10 @@ def evolve(desk: Desk, event: Event) -> Desk:
         case SendAccepted(id=id) | SendAnswered(id=id) | SendFailed(id=id):
             sends = {i: send for i, send in desk.sends.items() if i != id}
             return replace(desk, sends=sends, cancelling=desk.cancelling - {id})
+        case AgentRetired() | GroupRetired():
+            return replace(desk, retired=True)
+        case AgentStarted() | GroupStarted():
+            return replace(desk, retired=False)
         case _:
             return desk
 

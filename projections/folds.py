@@ -12,7 +12,7 @@ from .agent import AgentState, agent_state
 from .block import BlockHistory, BlockState, block_history
 from .conversation import Conversation, agent_conversation, group_conversation, request_conversation
 from .findings import Findings, Place
-from .group import group_state
+from .group_folds import group_state
 from .projection import Projection
 from .prompt import RENDERING, Shown
 from .request import fingerprint, shown, wanted
@@ -105,9 +105,7 @@ class Folds:
 
     def _shown(self, stream: str, state: AgentState) -> dict[tuple[str, int], Shown] | None:
         """Return the blocks in the prompt of `state`; None where a text of it is gone."""
-        assert state.spec is not None
-        uses = {use.label: use for use in state.spec.blocks}
-        items = wanted(state)
+        uses, items = state.reads, wanted(state)
         if stream in self._dim or any(uses[label].stream in self._dim for label, _ in items):
             return None
         return {

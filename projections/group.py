@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from callboard.events import Event, Text
+from pydantic import JsonValue
+
+from callboard.events import Text
 from callboard.events.catalog import (
-    GroupChanged,
-    GroupStarted,
-    MessageDeadLettered,
-    MessageSent,
     Part,
-    SendAnswered,
-    SendFailed,
-    TurnCancelled,
-    TurnFailed,
-    TurnFinished,
-    TurnStarted,
 )
-from callboard.events.specs import GroupSpec
+from callboard.events.specs import BlockUse, GroupSpec, MemberUse, Scaling
 
-from . import desk as desks
 from .desk import Desk
 from .growing import Growing
-from .projection import Projection
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One thing said in a group.
-
-    Attributes:
-        turn: Which assignment of the request it answers, from 1; 0 for the request itself.
-        speaker: Name of the member, or of who asked.
-        failed: Whether `text` says why the member had no answer.
-    """
-
-    turn: int
-    speaker: str
-    text: Text
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """The word, as a member has it; `heard` is how much of the transcript it knew before."""
-
-    member: str
-    heard: int
+from .words import Choice, Ended, Job, Said, Word, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,84 +22,154 @@ class GroupState:
     """State of one group, which is all that its pattern sees.
 
     Attributes:
-        transcript: All that was said here, in every request, oldest first.
+        spec: The group as it is now.
+        declared: As it was last started; members may have come and gone since.
+        transcript: All that was said here, in every request, oldest first; choices are not in it.
         began: Where in `transcript` the open request begins.
-        assigned: How many turns were assigned in this request.
+        assigned: Number of the last turn of this request, choices and second tries counted.
+        turns: Who was given the word in this request, in order; choices and second tries not counted.
+        numbers: The numbers of those turns.
         open: Who has the word, as {turn: word}.
         heard: How much of `transcript` each member knows, as a number of items.
+        failed: Turns of this request that failed, until it is decided what follows.
+        unread: Choices that were answered, until they are read.
+        choices: Those made in this request.
+        down: Who failed in this request.
+        waiting: How many requests waited for each member when that was last observed.
+        latency: Seconds that each member took for a turn of late, when that was last observed.
+        observed: Turns assigned when that was; -1 if it was not in this request.
+        observing: Whether it is being observed.
+        jobs: Background work that is open, by id, in the order of scheduling.
+        marks: How much of `transcript` each member has worked through in the background.
+        shares: The blocks that were given to each, by its stream.
+        shared: How often something was given or taken.
+        fresh: Who has to forget what was said here before.
+        start: Where in `transcript` the history begins since it was last reset.
+        given: The blocks that groups around this one gave it, as (stream of the group, block).
+        due: Streams of members that this group is about to begin; `leaving` of those that it is about to retire.
+        scaling: How the group grows and shrinks; `scaled` says whether that was decided for this request.
+        counter: Turns given in all requests.
+        answered: Requests answered.
+        processed: Id of the last request that ended.
+        offered: Tools of turns, and notes, that were said before.
     """
 
     spec: GroupSpec | None = None
+    declared: GroupSpec | None = None
     desk: Desk = Desk()
     transcript: Growing[Said] = field(default_factory=Growing[Said])
     began: int = 0
     assigned: int = 0
+    turns: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
     open: dict[int, Word] = field(default_factory=dict[int, Word])
     heard: dict[str, int] = field(default_factory=dict[str, int])
+    failed: dict[int, Ended] = field(default_factory=dict[int, Ended])
+    unread: dict[int, Ended] = field(default_factory=dict[int, Ended])
+    choices: tuple[Choice, ...] = ()
+    down: frozenset[str] = frozenset()
+    waiting: dict[str, int] = field(default_factory=dict[str, int])
+    latency: dict[str, float] = field(default_factory=dict[str, float])
+    observed: int = -1
+    observing: bool = False
+    jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    marks: dict[str, int] = field(default_factory=dict[str, int])
+    shares: dict[str, tuple[BlockUse, ...]] = field(default_factory=dict[str, tuple[BlockUse, ...]])
+    shared: int = 0
+    fresh: frozenset[str] = frozenset()
+    start: int = 0
+    given: tuple[tuple[str, BlockUse], ...] = ()
+    due: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    scaling: Scaling | None = None
+    scaled: bool = False
+    counter: int = 0
+    answered: int = 0
+    processed: str = ""
+    offered: tuple[Text, ...] = ()
 
     @property
     def members(self) -> tuple[str, ...]:
         """The names of the members, in order."""
-        return tuple(name_of(stream) for stream in self.spec.members) if self.spec else ()
+        return tuple(member.name for member in self.spec.members) if self.spec else ()
+
+    @property
+    def managers(self) -> tuple[str, ...]:
+        """The names of the manager and of those that stand by, in order."""
+        return tuple(name_of(s) for s in (self.spec.manager, *self.spec.standby) if s) if self.spec else ()
+
+    @property
+    def manager(self) -> str:
+        """The name of the first of `managers` that did not fail in this request; empty where there is none."""
+        return next((name for name in self.managers if name not in self.down), "")
+
+    @property
+    def streams(self) -> dict[str, str]:
+        """The stream of everybody here, by name: members, then managers."""
+        if self.spec is None:
+            return {}
+        everybody = (*(m.stream for m in self.spec.members), self.spec.manager, *self.spec.standby)
+        return {name_of(stream): stream for stream in everybody if stream}
+
+    def about(self, member: str) -> MemberUse:
+        """Return what is known of `member`. Pure."""
+        assert self.spec is not None
+        return next(use for use in self.spec.members if use.name == member)
 
     @property
     def said(self) -> list[Said]:
-        """What members answered in this request, in the order of the answers."""
+        """What was answered in this request, in the order of the answers."""
         return [said for said in self.transcript.since(self.began) if said.turn]
+
+    @property
+    def replies(self) -> list[tuple[str, Said | None]]:
+        """Each turn of this request, in order: who was given it, and what came of it; None while it is open."""
+        answers = {said.turn: said for said in self.said}
+        return [(name, answers.get(n)) for name, n in zip(self.turns, self.numbers, strict=True)]
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen since the last turn was assigned; empty where nothing was."""
+        last = self.choices[-1] if self.choices else None
+        return last.choice if last is not None and last.at == self.assigned else ""
+
+    @property
+    def request(self) -> tuple[Part, ...]:
+        """What the open request says."""
+        return self.desk.turn.parts if self.desk.turn else ()
+
+    @property
+    def params(self) -> dict[str, JsonValue]:
+        """The options of the open request."""
+        return self.desk.turn.params if self.desk.turn else {}
+
+    @property
+    def talking(self) -> set[str]:
+        """Who has the word."""
+        return {word.member for word in self.open.values()}
+
+    @property
+    def phase(self) -> str:
+        """Where in its life the group is."""
+        if self.spec is None:
+            return "initialising"
+        if self.desk.retired:
+            return "terminating" if self.desk.turn or self.jobs else "terminated"
+        if self.desk.turn is None:
+            return "initialising" if any(send.kind == "attach" for send in self.desk.sends.values()) else "ready"
+        if self.desk.ending:
+            return "cancelling"
+        if self.observing or any(word.cue.pick for word in self.open.values()):
+            return "choosing speaker"
+        if self.open:
+            return "executing"
+        return "updating history" if self.assigned else "processing"
 
     def unheard(self, member: str) -> tuple[Part, ...]:
         """Return what `member` has not heard yet; its own words it knows. Pure."""
-        news = self.transcript.since(self.heard.get(member, 0))
-        return tuple(Part(speaker=s.speaker, text=s.text, failed=s.failed) for s in news if s.speaker != member)
-
-
-def name_of(stream: str) -> str:
-    """Return the name of the agent or group whose stream this is; `user` stays `user`. Pure."""
-    return stream.split("-", 1)[1] if "-" in stream else stream
-
-
-def evolve(state: GroupState, event: Event) -> GroupState:
-    """Return `state` after `event`. Pure."""
-    state = replace(state, desk=desks.evolve(state.desk, event))
-    match event:
-        case GroupStarted(spec=spec) | GroupChanged(spec=spec):
-            return replace(state, spec=spec)
-        case TurnStarted():
-            return _begin(state)
-        case MessageSent(recipient=recipient):
-            return _give_word(state, name_of(recipient))
-        case SendAnswered(id=id, text=text):
-            return _hear(state, id, text)
-        case SendFailed(id=id, text=text, accepted=accepted):
-            return _hear(state, id, text, failed=True, accepted=accepted)
-        case TurnFinished() | TurnFailed() | TurnCancelled() | MessageDeadLettered():
-            return replace(state, began=len(state.transcript), assigned=0, open={}) if not state.desk.turn else state
-        case _:
-            return state
-
-
-def _begin(state: GroupState) -> GroupState:
-    turn = state.desk.turn
-    assert turn is not None
-    asked = [Said(0, part.speaker, part.text, part.failed) for part in turn.parts]
-    began = len(state.transcript)
-    return replace(state, transcript=state.transcript.plus(*asked), began=began, assigned=0, open={})
-
-
-def _give_word(state: GroupState, member: str) -> GroupState:
-    turn = state.assigned + 1
-    word = Word(member, state.heard.get(member, 0))
-    heard = {**state.heard, member: len(state.transcript)}
-    return replace(state, assigned=turn, open={**state.open, turn: word}, heard=heard)
-
-
-def _hear(state: GroupState, id: str, text: Text, *, failed: bool = False, accepted: bool = True) -> GroupState:
-    turn = int(id.split("/")[-2])
-    word = state.open[turn]
-    left = {other: open for other, open in state.open.items() if other != turn}
-    heard = state.heard if accepted else {**state.heard, word.member: word.heard}
-    said = Said(turn, word.member, text, failed)
-    return replace(state, transcript=state.transcript.plus(said), open=left, heard=heard)
-
-
-group_state: Projection[GroupState] = Projection("group", GroupState, lambda state, event: evolve(state, event.data))
+        news = self.transcript.since(max(self.heard.get(member, 0), self.start))
+        return tuple(
+            Part(speaker=said.speaker, text=said.text, failed=said.failed)
+            for said in news
+            if said.speaker != member and said.text
+        )

@@ -7,8 +7,8 @@ from callboard.events.catalog import BlockEdited, BlockEditRefused, BlockStarted
 
 from .block import spliced
 from .findings import Findings, Place
-from .group import name_of
 from .pending import NotPaired, Pending
+from .words import name_of
 
 BEGINNINGS = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
 """The first event of a stream, by the kind of the stream; it stands nowhere else."""

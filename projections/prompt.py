@@ -87,7 +87,7 @@ def messages_of(line: Line) -> list[Message]:
 
 
 def _spoken(part: Part, kind: Kind, group: str) -> str:
-    context = [group] if group else []
+    context = [group] if group and part.speaker != group else []
     if kind == "tell":
         context.append("no reply is awaited")
     who = f"{part.speaker} ({', '.join(context)})" if context else part.speaker

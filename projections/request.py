@@ -53,7 +53,7 @@ def messages(state: AgentState, blocks: Blocks) -> list[Message]:
 def fingerprint(state: AgentState, blocks: Blocks) -> str:
     """Return a hash of the request, 16 hex digits, at a cost that does not grow with the history. Pure."""
     assert state.spec is not None
-    tools = [tool_schema(tool) for tool in state.spec.tools]
+    tools = [tool_schema(tool) for tool in state.abilities]
     notes = [news_message(blocks[item]) for note in state.notes for item in note.blocks.items()]
     places: Message = {"notes": [note.at for note in state.notes], "lines": len(state.lines)}
     return digest(state.digest, head(state, blocks), *tools, *notes, places).hex()
@@ -80,12 +80,11 @@ async def rebuilt(store: EventStore, stream: str, version: int) -> list[Message]
         raise CannotRebuild(f"{stream}@{version} is not the start of a model call")
     if started.rendering != RENDERING:
         raise CannotRebuild(f"{stream}@{version} has rendering {started.rendering}, known is {RENDERING}")
-    assert state.spec is not None
-    uses = {use.label: use for use in state.spec.blocks}
     blocks: dict[tuple[str, int], Shown] = {}
     for label, at in wanted(state):
-        block = await block_at(store, uses[label].stream, at)
-        blocks[label, at] = shown(block, label, me=stream, seen=None, read_only=uses[label].read_only)
+        use = state.reads[label]
+        block = await block_at(store, use.stream, at)
+        blocks[label, at] = shown(block, label, me=stream, seen=None, read_only=use.read_only)
     if fingerprint(state, blocks) != started.prompt:
         raise CannotRebuild(f"what {stream}@{version} sent reads differently now: a text was erased or changed")
     return messages(state, blocks)

@@ -14,8 +14,8 @@ from callboard.events.catalog import (
     ModelCallStarted,
 )
 
-from .group import name_of
 from .projection import Projection
+from .words import name_of
 
 
 @dataclass(slots=True)

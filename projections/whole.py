@@ -11,7 +11,7 @@ from .agent import AgentState
 from .agent import evolve as evolve_agent
 from .block import BlockHistory, block_history
 from .group import GroupState
-from .group import evolve as evolve_group
+from .group_folds import evolve as evolve_group
 from .pending import Pending
 from .projection import Projection
 

@@ -11,9 +11,9 @@ from pydantic import JsonValue
 
 from callboard.events import EventStore, SQLiteStore
 from callboard.projections import replay as folded
-from callboard.projections.group import name_of
 from callboard.projections.shapes import agent_shape, block_shape, group_shape, pending_shape, time_shape
 from callboard.projections.whole import Whole, whole
+from callboard.projections.words import name_of
 from callboard.scripts.border import BadUse
 from callboard.scripts.main import main
 from callboard.scripts.screen import moment, print_json, show, styled

@@ -12,10 +12,10 @@ from rich.text import Text
 from callboard.events.catalog import MessageReceived
 from callboard.projections import AgentState, BlockHistory, Desk, GroupState, Said
 from callboard.projections.agent import ModelCall
-from callboard.projections.group import name_of
 from callboard.projections.pending import Open
 from callboard.projections.prompt import Heard, Line, Replied
 from callboard.projections.whole import Whole
+from callboard.projections.words import name_of
 from callboard.scripts.screen import columns, many, moment, one_line, shortened, styled
 
 VALUE_LINES, VALUE = 12, 1_000

@@ -30,7 +30,7 @@ from callboard.events.catalog import (
     TurnFailed,
     TurnResumed,
 )
-from callboard.projections.group import name_of
+from callboard.projections.words import name_of
 from callboard.scripts.screen import harmless, one_line
 
 INDENT = "  "

@@ -10,8 +10,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from callboard.events.catalog import Part, Usage
-from callboard.projections.group import name_of
 from callboard.projections.spans import EditSpan, ModelSpan, Root, Span, Step, Summary, ToolSpan, TurnSpan, summary
+from callboard.projections.words import name_of
 from callboard.scripts.screen import Piece, duration, many, moment, one_line, shortened, styled
 
 COLOURS = {

@@ -19,13 +19,15 @@ from callboard.events.catalog import (
     TurnFailed,
     TurnFinished,
 )
-from callboard.events.specs import GroupSpec, PatternSpec
+from callboard.events.specs import GroupSpec, MemberUse, PatternSpec
 from callboard.projections import GroupState
-from callboard.projections.group import evolve
+from callboard.projections.group_folds import evolve
 
 
 def group(*members: str) -> GroupState:
-    spec = GroupSpec(name="g", members=tuple(f"agent-{m}" for m in members), pattern=PatternSpec(code="m:C"))
+    spec = GroupSpec(
+        name="g", members=tuple(MemberUse(stream=f"agent-{m}") for m in members), pattern=PatternSpec(code="m:C")
+    )
     return evolve(GroupState(), GroupStarted(spec=spec))
 
 

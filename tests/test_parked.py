@@ -7,7 +7,7 @@ from callboard import Agent, MemoryStore, ModelReply, System
 from callboard.actors.testing import ScriptedModel, calls
 from callboard.events import ActorParked, NewEvent, Text
 from callboard.events.catalog import AgentStarted, GroupStarted, MessageReceived, Part
-from callboard.events.specs import AgentSpec, GroupSpec, PatternSpec, ToolSpec
+from callboard.events.specs import AgentSpec, GroupSpec, MemberUse, PatternSpec, ToolSpec
 
 PARTS = (Part("user", Text("Go.")),)
 
@@ -51,7 +51,9 @@ async def test_open_work_of_a_parked_actor_goes_on_when_it_is_started() -> None:
 
 async def test_a_group_whose_pattern_is_gone_is_parked() -> None:
     pattern = PatternSpec(code="no_such_module:Pattern")
-    store = await log_of(("group-g", GroupStarted(spec=GroupSpec(name="g", members=("agent-a",), pattern=pattern))))
+    store = await log_of(
+        ("group-g", GroupStarted(spec=GroupSpec(name="g", members=(MemberUse(stream="agent-a"),), pattern=pattern)))
+    )
     async with System.open(store, model=ScriptedModel({})) as system:
         await system.look("group-g")
         assert "no_such_module" in system.parked()["group-g"]
@@ -59,7 +61,9 @@ async def test_a_group_whose_pattern_is_gone_is_parked() -> None:
 
 async def test_a_member_that_is_parked_makes_its_group_wait_until_it_is_started() -> None:
     group = GroupSpec(
-        name="g", members=("agent-writer",), pattern=PatternSpec(code="callboard.actors.patterns:RoundRobin")
+        name="g",
+        members=(MemberUse(stream="agent-writer"),),
+        pattern=PatternSpec(code="callboard.actors.patterns:RoundRobin"),
     )
     store = await log_of(("agent-writer", AgentStarted(spec=spec())), ("group-g", GroupStarted(spec=group)))
     model = ScriptedModel({"writer": [ModelReply("Here.")]})

@@ -59,7 +59,7 @@ def test_a_group_needs_members_of_its_own_kind() -> None:
         Group("g", [])
     with pytest.raises(SpecError, match="an Agent or a Group is wanted"):
         Group("g", ["a"])  # type: ignore[list-item]
-    with pytest.raises(SpecError, match="members of group 'g': a stands there more than once"):
+    with pytest.raises(SpecError, match="those in group 'g': a stands there more than once"):
         Group("g", [A, A])
     with pytest.raises(SpecError, match="is inside itself"):
         Group("g", [Group("h", [Group("g", [A])])])

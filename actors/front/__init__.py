@@ -6,19 +6,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from callboard.actors.group_ref import GroupRef
     from callboard.actors.model import Model, ModelReply, ModelRequest
     from callboard.actors.openai_model import OpenAIModel
-    from callboard.actors.patterns import Finish, Pattern, RoundRobin, Speak
+    from callboard.actors.patterns import (
+        Choose,
+        Consensus,
+        Cue,
+        Debate,
+        Dynamic,
+        Finish,
+        Handoff,
+        Observe,
+        Parallel,
+        Pattern,
+        Pick,
+        Pipeline,
+        RoundRobin,
+        Route,
+        Sleeptime,
+        Speak,
+        Supervisor,
+        Work,
+    )
     from callboard.actors.ref import BlockRef, Ref
     from callboard.actors.specs import Agent, Block, Group
     from callboard.actors.streaming import TextDelta
     from callboard.actors.system import System
     from callboard.actors.tool import Tool, ToolContext, tool
+    from callboard.actors.until import MaxTurns, Spoke, TextMention
     from callboard.events.errors import CallboardError, RequestFailed
     from callboard.events.event import RecordedEvent
     from callboard.events.memory import MemoryStore
     from callboard.events.sqlite import SQLiteStore
-    from callboard.projections.answer import Answer, Turn
+    from callboard.projections.answer import Answer, Job, Turn
+    from callboard.projections.group import GroupState
     from callboard.projections.projection import Projection, replay
 
 _HOMES = {
@@ -27,26 +49,46 @@ _HOMES = {
     "Block": "actors.specs",
     "BlockRef": "actors.ref",
     "CallboardError": "events.errors",
+    "Choose": "actors.patterns",
+    "Consensus": "actors.patterns",
+    "Cue": "actors.patterns",
+    "Debate": "actors.patterns",
+    "Dynamic": "actors.patterns",
     "Finish": "actors.patterns",
     "Group": "actors.specs",
+    "GroupRef": "actors.group_ref",
+    "GroupState": "projections.group",
+    "Handoff": "actors.patterns",
+    "Job": "projections.answer",
+    "MaxTurns": "actors.until",
     "MemoryStore": "events.memory",
     "Model": "actors.model",
     "ModelReply": "actors.model",
     "ModelRequest": "actors.model",
+    "Observe": "actors.patterns",
     "OpenAIModel": "actors.openai_model",
+    "Parallel": "actors.patterns",
     "Pattern": "actors.patterns",
+    "Pick": "actors.patterns",
+    "Pipeline": "actors.patterns",
     "Projection": "projections.projection",
     "RecordedEvent": "events.event",
     "Ref": "actors.ref",
     "RequestFailed": "events.errors",
     "RoundRobin": "actors.patterns",
+    "Route": "actors.patterns",
     "SQLiteStore": "events.sqlite",
+    "Sleeptime": "actors.patterns",
     "Speak": "actors.patterns",
+    "Spoke": "actors.until",
+    "Supervisor": "actors.patterns",
     "System": "actors.system",
     "TextDelta": "actors.streaming",
+    "TextMention": "actors.until",
     "Tool": "actors.tool",
     "ToolContext": "actors.tool",
     "Turn": "projections.answer",
+    "Work": "actors.patterns",
     "replay": "projections.projection",
     "tool": "actors.tool",
 }
@@ -68,26 +110,46 @@ __all__ = [
     "Block",
     "BlockRef",
     "CallboardError",
+    "Choose",
+    "Consensus",
+    "Cue",
+    "Debate",
+    "Dynamic",
     "Finish",
     "Group",
+    "GroupRef",
+    "GroupState",
+    "Handoff",
+    "Job",
+    "MaxTurns",
     "MemoryStore",
     "Model",
     "ModelReply",
     "ModelRequest",
+    "Observe",
     "OpenAIModel",
+    "Parallel",
     "Pattern",
+    "Pick",
+    "Pipeline",
     "Projection",
     "RecordedEvent",
     "Ref",
     "RequestFailed",
     "RoundRobin",
+    "Route",
     "SQLiteStore",
+    "Sleeptime",
     "Speak",
+    "Spoke",
+    "Supervisor",
     "System",
     "TextDelta",
+    "TextMention",
     "Tool",
     "ToolContext",
     "Turn",
+    "Work",
     "replay",
     "tool",
 ]

@@ -18,6 +18,9 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
+    def __del__(self) -> None:
+        os.close(self._file)
+
     def note(self, **facts: object) -> None:
         """Add a line."""
         os.write(self._file, json.dumps(facts).encode() + b"\n")

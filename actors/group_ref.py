@@ -1,0 +1,213 @@
+"""The address of a group, with all that can be done to one while it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+from callboard.events import Event, SpecError
+from callboard.events.catalog import (
+    BlockShared,
+    BlockUnshared,
+    GroupAltered,
+    GroupReset,
+    GroupRetired,
+    MemberJoined,
+    MemberLeft,
+    ScalingSet,
+)
+from callboard.events.specs import BlockShare, MemberUse, OnFailure, Scaling
+from callboard.projections import AgentState, GroupState
+
+from .code import address_of, load
+from .commands import Alter
+from .patterns import NAMED, Pattern
+from .ref import USER, Ref
+from .scaling import Load, one_each
+from .specs import Agent, Block, Group, checked_text, member_use, names_below, pattern_spec
+from .starting import start, start_block
+from .until import Condition
+from .until import until as as_until
+
+
+class _Unset:
+    """Stands for what a call leaves as it is."""
+
+
+UNSET = _Unset()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRef(Ref):
+    """The address of a group. What is changed holds from the next choice on, and is an event."""
+
+    async def state(self) -> GroupState:
+        """Return where the group stands, as the log holds it."""
+        return await self.system.look(self.address)
+
+    async def add(self, member: Agent | Group | str) -> None:
+        """Let somebody join: a spec, which is started, or the name of one that was started; twice is once.
+
+        Raises:
+            SpecError: It is the manager, or the group would be inside itself.
+            NoSuchActor: Nobody of that name was ever started.
+        """
+        name = member if isinstance(member, str) else member.name
+        state = await self.state()
+        if name in state.managers:
+            raise SpecError(f"{name!r} manages {self.name!r}, and is no member of it; take another")
+        if name == self.name or (isinstance(member, Group) and self._inside(member)):
+            raise SpecError(f"group {self.name!r} would be inside itself")
+        if not isinstance(member, str):
+            await start(self.system, member)
+        await self._alter(MemberJoined(member=await self._use(member)))
+
+    def _inside(self, group: Group) -> bool:
+        return self.name in names_below(group)
+
+    async def _use(self, member: Agent | Group | str) -> MemberUse:
+        if not isinstance(member, str):
+            return member_use(member)
+        address = self.system[member].address
+        if address.startswith("group-") and await self._holds(address):
+            raise SpecError(f"group {self.name!r} would be inside itself")
+        state: AgentState | GroupState = await self.system.look(address)
+        assert state.spec is not None
+        tags = state.spec.tags if isinstance(state, AgentState) else ()
+        return MemberUse(stream=address, description=state.spec.description, tags=tags)
+
+    async def _holds(self, address: str) -> bool:
+        """Return whether this group is inside the one at `address`, at any depth."""
+        if address == self.address:
+            return True
+        state: GroupState = await self.system.look(address)
+        inner = [stream for stream in state.streams.values() if stream.startswith("group-")]
+        return any([await self._holds(stream) for stream in inner])
+
+    async def remove(self, name: str) -> None:
+        """Let a member go: it finishes the turn that it has, and what it knows stays.
+
+        Raises:
+            SpecError: It is no member, or the last one.
+        """
+        members = (await self.state()).members
+        if name not in members:
+            raise SpecError(f"{name!r} is no member of {self.name!r}; members are {', '.join(members)}")
+        if members == (name,):
+            raise SpecError(f"{name!r} is the last member of {self.name!r}; add another first, or retire the group")
+        await self._alter(MemberLeft(name=name))
+
+    async def change(
+        self,
+        *,
+        description: str | _Unset | None = UNSET,
+        pattern: Pattern | _Unset = UNSET,
+        until: Condition | str | _Unset | None = UNSET,
+        on_failure: OnFailure | _Unset = UNSET,
+    ) -> None:
+        """Change what is given; None clears it. The kind of pattern never changes, its fields do.
+
+        Raises:
+            SpecError: A value cannot be, or the pattern is of another kind.
+        """
+        fields: dict[str, object] = {}
+        if isinstance(description, str):
+            fields["description"] = checked_text(description, "the description")
+        if not isinstance(pattern, _Unset):
+            fields["pattern"] = await self._same_kind(pattern)
+        if not isinstance(until, _Unset) and until is not None:
+            fields["until"] = as_until(until)
+        if not isinstance(on_failure, _Unset):
+            if on_failure not in get_args(OnFailure):
+                raise SpecError(f"on_failure is {on_failure!r}; one of {', '.join(get_args(OnFailure))} is wanted")
+            fields["on_failure"] = on_failure
+        cleared = [name for name, value in (("description", description), ("until", until)) if value is None]
+        if fields or cleared:
+            await self._alter(GroupAltered.model_validate({**fields, "cleared": cleared}))
+
+    async def _same_kind(self, pattern: Pattern) -> object:
+        state, spec = await self.state(), pattern_spec(pattern)
+        assert state.spec is not None
+        if state.spec.pattern.code != spec.code:
+            raise SpecError(
+                f"group {self.name!r} was started with the pattern {state.spec.pattern.code}, which cannot become "
+                f"{spec.code}; give the group another name"
+            )
+        return spec
+
+    async def attach(self, block: Block) -> None:
+        """Share `block` with all who are in the group, and with those who join later.
+
+        Raises:
+            SpecError: It is owned by each agent.
+        """
+        if block.owned:
+            raise SpecError(f"block {block.label!r} is owned by each agent; share another")
+        stream = await start_block(self.system, block)
+        writers = () if block.writers is None and block.access == "read" else block.writers
+        await self._alter(BlockShared(share=BlockShare(label=block.label, stream=stream, writers=writers)))
+
+    async def detach(self, label: str) -> None:
+        """Take a shared block away from all who have it from this group; what it holds stays.
+
+        Raises:
+            SpecError: The group shares no such block.
+        """
+        spec = (await self.state()).spec
+        labels = [share.label for share in spec.blocks] if spec else []
+        if label not in labels:
+            raise SpecError(f"{self.name!r} shares no block {label!r}; it shares {', '.join(labels) or 'none'}")
+        await self._alter(BlockUnshared(label=label))
+
+    async def scale(
+        self, template: Agent | None, *, between: tuple[int, int] = (1, 8), by: Callable[[Load], int] = one_each
+    ) -> None:
+        """Let the group grow and shrink: at each request `by` says how many members made from `template` there are.
+
+        They are called `<template>-1` and so on; those that go are retired. None ends this, and whoever is
+        there stays.
+
+        Args:
+            by: A pure function that can be imported; it is recorded by its address.
+
+        Raises:
+            SpecError: The bounds are wrong, the template has memory of its own, or the rule cannot be found again.
+        """
+        if template is None:
+            return await self._alter(ScalingSet(scaling=None))
+        least, most = between
+        if not 0 <= least <= most or most < 1:
+            raise SpecError(f"between={between}: two numbers are wanted, the first not above the second")
+        if any(block.owned for block in template.all_blocks):
+            raise SpecError(f"the template {template.name!r} has memory of its own; give it shared blocks")
+        for tool in template.all_tools:
+            self.system.code.register(address_of(tool.function), tool)
+        for block in template.all_blocks:
+            await start_block(self.system, block)
+        rule = address_of(by)
+        if load(rule) is not by:
+            raise SpecError(f"the rule {rule!r} is not what can be imported under that name; write a plain function")
+        await self._alter(ScalingSet(scaling=Scaling(template=template.spec(), least=least, most=most, rule=rule)))
+
+    async def reset(self) -> None:
+        """Let the next request begin with no history, for the group and for what members heard in it."""
+        await self._alter(GroupReset())
+
+    async def retire(self) -> None:
+        """Take nothing up any more. What is under way is finished; members and history stay."""
+        await self._alter(GroupRetired())
+
+    async def _alter(self, event: Event) -> None:
+        key = self.system.outside.key()
+        await self.system.deliver(self.address, Alter(f"{key}/{self.name}", USER, event))
+
+
+def is_kind(state: GroupState, kind: str, tag: str, member: str) -> bool:
+    """Return whether a group lives, and has this kind of pattern, a member with this tag, and this member."""
+    assert state.spec is not None
+    code = state.spec.pattern.code
+    names = {code, code.rsplit(":", 1)[-1], *(name for name, one in NAMED.items() if address_of(one) == code)}
+    tags = {one for use in state.spec.members for one in use.tags}
+    fits = (not kind or kind in names) and (not tag or tag in tags) and (not member or member in state.streams)
+    return fits and not state.desk.retired

@@ -1,0 +1,92 @@
+"""How an agent, a group or a block begins, with all that it needs. Checked as a whole before anything is recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callboard.events import SpecError
+from callboard.events.catalog import (
+    AgentChanged,
+    AgentStarted,
+    BlockChanged,
+    BlockStarted,
+    GroupChanged,
+    GroupStarted,
+)
+
+from .code import address_of
+from .commands import Start
+from .specs import Agent, Block, Group
+
+if TYPE_CHECKING:
+    from .system import System
+
+USER = "user"
+"""Who asks from outside."""
+
+
+async def start(system: System, spec: Agent | Group | Block) -> str:
+    """Start `spec` and all that it needs; return its stream.
+
+    Raises:
+        SpecError: A name belongs to something else, or a group would change its kind of pattern.
+    """
+    await check(system, spec)
+    return await _start(system, spec)
+
+
+async def check(system: System, spec: Agent | Group | Block) -> None:
+    """Check whether `spec` and all below it can begin in this log.
+
+    Raises:
+        SpecError: A name belongs to something else, or a group would change its kind of pattern.
+    """
+    if isinstance(spec, Block):
+        return
+    other = f"agent-{spec.name}" if isinstance(spec, Group) else f"group-{spec.name}"
+    if other in system.streams():
+        raise SpecError(f"{spec.name!r} is the name of {other.replace('-', ' ', 1)!r} in this log; take another")
+    if not isinstance(spec, Group):
+        return
+    known = (await system.look(spec.stream)).spec
+    kind = address_of(type(spec.pattern))
+    if known is not None and known.pattern.code != kind:
+        raise SpecError(
+            f"group {spec.name!r} was started with the pattern {known.pattern.code}, which cannot become "
+            f"{kind}; give the group another name"
+        )
+    for one in spec.everybody:
+        await check(system, one)
+
+
+async def _start(system: System, spec: Agent | Group | Block) -> str:
+    match spec:
+        case Agent():
+            for block in spec.all_blocks:
+                await start_block(system, block, spec.name)
+            for tool in spec.all_tools:
+                system.code.register(address_of(tool.function), tool)
+            agent = spec.spec()
+            begin = Start(spec.name, USER, AgentStarted(spec=agent), AgentChanged(spec=agent))
+        case Group():
+            for block in spec.all_blocks:
+                await start_block(system, block)
+            for one in spec.everybody:
+                await _start(system, one)
+            system.code.register(address_of(type(spec.pattern)), type(spec.pattern))
+            group = spec.spec()
+            begin = Start(spec.name, USER, GroupStarted(spec=group), GroupChanged(spec=group))
+        case Block():
+            return await start_block(system, spec)
+    await system.deliver(spec.stream, begin)
+    return spec.stream
+
+
+async def start_block(system: System, block: Block, agent: str = "") -> str:
+    """Start a block, as `agent` has it or as one that is shared; return its stream."""
+    stream, data = f"block-{block.name_for(agent)}", block.spec(agent)
+    known = (await system.look(stream)).spec
+    if known is not None:
+        data = data.model_copy(update={"value": known.value})
+    await system.deliver(stream, Start(data.name, USER, BlockStarted(spec=data), BlockChanged(spec=data)))
+    return stream
