@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 import anyio
 import structlog
 
-from callboard.events import Event, KeyReused, NewEvent, OutcomeUnknown, RecordedEvent, Undelivered
+from callboard.events import Event, KeyReused, LogError, NewEvent, OutcomeUnknown, RecordedEvent, Undelivered
 from callboard.events.catalog import AgentRetired, MessageReceived, MessageSent, Reply, SendCancelling, TurnFinished
 from callboard.events.store import Signal
 from callboard.projections import Desk, Projection
 
 from . import rules
-from .commands import Alter, Cancel, Command, Delivery, Receive, Resolve, Resume, Start, TakeAnswer
+from .commands import Alter, Cancel, Command, Delivery, Receive, Resolve, Restarted, Resume, Start, TakeAnswer
 from .courier import Courier
 from .mailbox import Mailbox, Waiting, end_all
 
@@ -59,6 +59,7 @@ class Actor(ABC, Generic[S]):
         self.before: Actor[S] | None = None
         self.unparked = anyio.Event()
         self.held: anyio.Event | None = None
+        self.failure: tuple[str, int] | None = None
         self._mailbox = Mailbox(stream)
         self._couriers: dict[str, Courier] = {}
         self._scopes = set[anyio.CancelScope]()
@@ -120,7 +121,12 @@ class Actor(ABC, Generic[S]):
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             if not self._stopped:
-                await work(*args)
+                try:
+                    await work(*args)
+                except LogError:
+                    raise
+                except Exception as error:
+                    self.system.supervisor.failed(self, error)
         self._scopes.discard(scope)
         self._ran.notify()
 
@@ -174,6 +180,10 @@ class Actor(ABC, Generic[S]):
                     await self._step(results, waiting)
                 finally:  # whatever was not accepted by now was not accepted
                     end_all(waiting, Undelivered(self.stream))
+        except LogError:
+            raise
+        except Exception as error:
+            self.system.supervisor.failed(self, error)
         finally:
             self._draining = False
             self._idle.set()
@@ -203,7 +213,8 @@ class Actor(ABC, Generic[S]):
         for id, sent in self.state.desk.sends.items():
             self._send(id, sent, causes.get(id))
         self.take_up()
-        await self._step([Resume()], [])
+        restarted, self.failure = self.failure, None
+        await self._step([*([Restarted(*restarted)] if restarted else []), Resume()], [])
 
     # -- one step -------------------------------------------------------------------------------
 

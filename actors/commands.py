@@ -86,6 +86,14 @@ class Resume(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Restarted(Command):
+    """Note that this actor began again, since it had failed."""
+
+    text: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
 class TakeAccepted(Command):
     """Note that the tell `id` is in its recipient's stream."""
 

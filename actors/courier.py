@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from callboard.events import ActorParked, KeyReused, MailboxFull, NoSuchActor
+from callboard.events import ActorParked, ActorStopped, KeyReused, MailboxFull, NoSuchActor
 from callboard.events.catalog import AgentChanged, AgentStarted, CueSpec, MessageSent
 
 from .commands import Delivery, Receive, Start, TakeAccepted, TakeAnswer
@@ -41,7 +41,7 @@ class Courier:
             message = self._waiting[0]
             try:
                 await self._actor.system.deliver(self._recipient, _delivery(message))
-            except (NoSuchActor, ActorParked, MailboxFull, KeyReused) as error:
+            except (NoSuchActor, ActorParked, ActorStopped, MailboxFull, KeyReused) as error:
                 failed = TakeAnswer(message.id, str(error), ok=False, accepted=False, cause=message.cause)
                 self._actor.put(failed)
             else:

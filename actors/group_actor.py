@@ -102,6 +102,8 @@ class GroupActor(Actor[GroupState]):
         waiting: dict[str, int] = {}
         latency: dict[str, float] = {}
         for use in self.state.spec.members if self.state.spec else ():
+            if use.stream in self.system.supervisor.stopped:
+                continue
             desk = (await self.system.look(use.stream)).desk
             waiting[use.name] = len(desk.backlog) + (desk.turn is not None)
             if use.name in self._took:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callboard.events import Event
 from callboard.events.catalog import (
+    ActorRestarted,
     AgentRetired,
     BlockAttached,
     BlockDetached,
@@ -20,7 +21,7 @@ from callboard.events.catalog import (
 from callboard.events.text import Text
 from callboard.projections import Desk
 
-from .commands import Cancel, Command, Receive, TakeAccepted, TakeAnswer
+from .commands import Cancel, Command, Receive, Restarted, TakeAccepted, TakeAnswer
 
 CANCELLED = "cancelled"
 """What whoever asked is told of a turn that was cancelled."""
@@ -44,6 +45,8 @@ def take(desk: Desk, command: Command) -> list[Event]:
                     params=command.params, tools=command.tools, fresh=command.fresh,
                 )
             ]  # fmt: skip
+        case Restarted(text, failures):
+            return [ActorRestarted(text=Text(text), failures=failures)]
         case Cancel(id) if id in desk.cancelling:
             return []
         case Cancel(id) if desk.holds(id):

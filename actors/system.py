@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 
 from callboard.events import (
     ActorParked,
+    ActorStopped,
     CallboardError,
     EventStore,
     NoSuchActor,
@@ -29,6 +30,7 @@ from .agent_actor import AgentActor
 from .block import BlockActor
 from .code import Code
 from .commands import Delivery, Receive, Start, TakeAnswer
+from .door import Door
 from .group_actor import GroupActor
 from .group_ref import GroupRef, is_kind
 from .mailbox import WAIT
@@ -38,6 +40,7 @@ from .ref import USER, BlockRef, Ref
 from .snapshots import Snapshots
 from .specs import Agent, Block, Group
 from .streaming import Deltas
+from .supervision import Supervisor
 
 log = structlog.get_logger()
 
@@ -48,22 +51,16 @@ GRACE = 30.0
 """Seconds that leaving a system waits for work that can go on."""
 
 
-class _Waiter:
-    def __init__(self, to: str, request: Receive) -> None:
-        self.to, self.request = to, request
-        self.answered = anyio.Event()
-        self.answer: TakeAnswer | None = None
-
-
 class System:
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
     def __init__(self, store: EventStore, model: Model, tasks: TaskGroup, outside: Outside) -> None:
         self.store, self.model, self.outside = store, model, outside
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
+        self.supervisor = Supervisor(self)
         self._tasks = tasks
         self._actors: dict[str, Actor[Any]] = {}
-        self._waiters: dict[str, list[_Waiter]] = {}
+        self._door = Door(self)
         self._started = set[str]()
         self._busy = 0
         self._quiet = anyio.Event()
@@ -177,6 +174,7 @@ class System:
     async def look(self, stream: str) -> Any:
         """Return the state of the actor at `stream`, as the log holds it."""
         while True:
+            self.supervisor.check(stream)
             try:
                 return await self.actor(stream).current()
             except Undelivered:  # it stopped; the next of its name reads the same stream
@@ -186,19 +184,32 @@ class System:
         """Return the streams of all that was ever started; with `met`, of those in memory now."""
         return list(self._actors) if met else sorted(self._started)
 
-    def restart(self, stream: str) -> None:
-        """Let go of the actor at `stream` and begin again from its log, as supervision does."""
+    def restart(self, stream: str, *, held: bool = False) -> Actor[Any]:
+        """Let go of the actor at `stream` and begin again from its log: at once, or once it is released."""
         before = self._actors.pop(stream, None)
         if before is not None:
             before.stop()
         actor = self.actor(stream)
         actor.before = before
+        if held:
+            actor.hold()
         actor.wake()
         for other in list(self._actors.values()):
             other.send_again(stream)
-        for waiters in self._waiters.values():
-            if waiters[0].to == stream and waiters[0].answer is None:
-                self.spawn(self.deliver, stream, waiters[0].request)
+        self._door.send_again(stream)
+        return actor
+
+    def lives(self, actor: Actor[Any]) -> bool:
+        """Return whether `actor` is the one at its stream, and was not replaced."""
+        return self._actors.get(actor.stream) is actor
+
+    def fail_all(self, stream: str, error: ActorStopped) -> None:
+        """Tell whoever waits for the actor at `stream` that no answer will come."""
+        for other in list(self._actors.values()):
+            for id, sent in other.state.desk.sends.items():
+                if sent.recipient == stream:
+                    other.put(TakeAnswer(id, str(error), ok=False))
+        self._door.fail(stream, error)
 
     @overload
     async def start(self, spec: Group) -> GroupRef: ...
@@ -233,9 +244,9 @@ class System:
         Raises:
             NoSuchActor: No group of that name was ever started in this log.
         """
-        if f"group-{name}" in self._started:
-            return GroupRef(f"group-{name}", self)
-        raise NoSuchActor(name, ", ".join(self._names("group-")))
+        if f"group-{name}" not in self._started:
+            raise NoSuchActor(name, ", ".join(self._names("group-")))
+        return GroupRef(f"group-{name}", self)
 
     async def groups(self, *, kind: str = "", tag: str = "", member: str = "") -> list[GroupRef]:
         """Return the groups that are not retired, by name.
@@ -267,12 +278,16 @@ class System:
         Raises:
             NoSuchActor: Nothing of that address was ever started.
             ActorParked: Its code was not found within `wait` seconds.
+            ActorStopped: It failed too often.
             MailboxFull: It had no room.
             KeyReused: A message of this id came before, with other content.
         """
         if not isinstance(delivery, Start) and to not in self._started:
             raise NoSuchActor(to.split("-", 1)[-1])
+        if isinstance(delivery, Start):
+            self.supervisor.pardon(to)
         while True:
+            self.supervisor.check(to)
             actor = self.actor(to)
             try:
                 if not isinstance(delivery, Start):
@@ -289,9 +304,7 @@ class System:
         if to != USER:
             self.actor(to).put(answer)
             return
-        for waiter in self._waiters.get(answer.id, ()):
-            waiter.answer = answer
-            waiter.answered.set()
+        self._door.answer(answer)
 
     async def request(self, to: str, request: Receive) -> str:
         """Send a request from outside; return the words of its answer.
@@ -299,19 +312,7 @@ class System:
         Raises:
             RequestFailed: It has none; says why.
         """
-        waiter = _Waiter(to, request)
-        self._waiters.setdefault(request.id, []).append(waiter)
-        try:
-            await self.deliver(to, request, wait=0)
-            await waiter.answered.wait()
-        finally:
-            self._waiters[request.id].remove(waiter)
-            if not self._waiters[request.id]:
-                del self._waiters[request.id]
-        assert waiter.answer is not None
-        if not waiter.answer.ok:
-            raise RequestFailed(waiter.answer.text)
-        return waiter.answer.text
+        return await self._door.request(to, request)
 
     async def ask(self, to: str, request: Receive) -> Answer:
         """Send a request from outside; return its whole answer, made from the log.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from . import catalog, specs
 from .errors import (
     ActorParked,
+    ActorStopped,
     AppendRejected,
     BackupRefused,
     CallboardError,
@@ -54,6 +55,7 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "ActorParked",
+    "ActorStopped",
     "AppendRejected",
     "BackupRefused",
     "CallboardError",

@@ -44,6 +44,7 @@ from .groups import (
 )
 from .life import EventRedacted, LogCreated, LossAccepted, WriterClosed, WriterOpened
 from .lives import (
+    ActorRestarted,
     AgentChanged,
     AgentRetired,
     AgentStarted,
@@ -89,6 +90,7 @@ TYPES: dict[str, type[Event]] = {
 
 __all__ = [
     "TYPES",
+    "ActorRestarted",
     "AgentChanged",
     "AgentRetired",
     "AgentStarted",

@@ -23,6 +23,7 @@ CallboardError
 ├── DeliveryFailed              a message that is in nobody's stream
 │   ├── NoSuchActor             nobody of that name was ever started
 │   ├── ActorParked             its code cannot be found; `start` it
+│   ├── ActorStopped            it failed too often; mend the cause and `start` it
 │   ├── MailboxFull             no room in time
 │   └── Undelivered             the recipient stopped first; deliver again
 ├── RequestFailed               a request that ended without an answer
@@ -224,6 +225,14 @@ class ActorParked(DeliveryFailed):
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name} is parked: {why}; call system.start with its spec to go on")
+        self.name, self.why = name, why
+
+
+class ActorStopped(DeliveryFailed):
+    """An actor failed too often, and was stopped."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} is stopped: {why}; mend the cause, then call system.start with its spec to go on")
         self.name, self.why = name, why
 
 

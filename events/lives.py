@@ -20,6 +20,13 @@ class AgentChanged(Event, takes_in=True):
     spec: AgentSpec
 
 
+class ActorRestarted(Event, takes_in=True):
+    """Whoever this is began again from its log, since it had failed; `failures` counts those of late."""
+
+    text: Text
+    failures: int
+
+
 class AgentRetired(Event, takes_in=True):
     """The agent takes nothing up any more; what it knows stays."""
 
