@@ -60,10 +60,20 @@ class Redact(BaseModel):
     reason: str
 
 
-Request = Annotated[Settle | Redact, Field(discriminator="kind")]
+class Requeue(BaseModel):
+    """Put the message whose id is `letter`, which was set aside, into its mailbox again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["requeue"] = "requeue"
+    key: str
+    letter: str
+
+
+AnyRequest = Settle | Redact | Requeue
 """Anything that another process may want of the owner of a log."""
 
-_REQUEST: TypeAdapter[Settle | Redact] = TypeAdapter(Request)
+_REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])
 
 
 def folder_of(path: str | os.PathLike[str]) -> Path:
@@ -71,7 +81,7 @@ def folder_of(path: str | os.PathLike[str]) -> Path:
     return Path(f"{os.path.realpath(path)}.inbox")
 
 
-def put(path: str | os.PathLike[str], command: Settle | Redact) -> Path:
+def put(path: str | os.PathLike[str], command: AnyRequest) -> Path:
     """Put `command` into the inbox of the log at `path`; return its file, which is gone once it was taken up."""
     folder = folder_of(path)
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -93,7 +103,7 @@ def waiting(folder: Path) -> list[Path]:
         return []
 
 
-def read(file: Path) -> Settle | Redact:
+def read(file: Path) -> AnyRequest:
     """Return the command in `file`.
 
     Raises:

@@ -11,7 +11,7 @@ import structlog
 
 from callboard.events import CallboardError, LogError
 
-from . import inbox
+from . import inbox, letters
 
 if TYPE_CHECKING:
     from .system import System
@@ -31,10 +31,12 @@ async def watch(system: System, folder: Path) -> None:
         await anyio.sleep(inbox.POLL)
 
 
-async def obey(system: System, command: inbox.Settle | inbox.Redact) -> None:
+async def obey(system: System, command: inbox.AnyRequest) -> None:
     """Do what `command` says."""
     if isinstance(command, inbox.Settle):
         await settle(system, command)
+    elif isinstance(command, inbox.Requeue):
+        await system.deliver(*await letters.delivery_of(system.store, command))
     else:
         await redact(system, command.positions, command.reason)
 

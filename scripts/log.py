@@ -127,7 +127,7 @@ async def redact(log: str, positions: list[int], /, *, reason: str) -> int:
             await store.redact(positions, reason=reason)
     except LogInUse as owner:
         command = inbox.Redact(key=Outside().key(), positions=tuple(positions), reason=reason)
-        await _wait_for(inbox.put(log, command), "redacted", owner)
+        await wait_for(inbox.put(log, command), "redacted", owner)
         return FINE
     show(styled((f"redacted the texts of {', '.join(f'@{position}' for position in positions)}", "")))
     return FINE
@@ -168,10 +168,11 @@ def _outcome(
 async def _hand_over(log: str, command: inbox.Settle, owner: LogInUse) -> None:
     async with SQLiteStore.open(log, mode="read") as store:
         doubt = inbox.doubt_of(list((await replay(store, pending)).items.values()), command.call)
-    await _wait_for(inbox.put(log, command.model_copy(update={"call": doubt.id})), f"settled {doubt.id}", owner)
+    await wait_for(inbox.put(log, command.model_copy(update={"call": doubt.id})), f"settled {doubt.id}", owner)
 
 
-async def _wait_for(file: Path, done: str, owner: LogInUse) -> None:
+async def wait_for(file: Path, done: str, owner: LogInUse) -> None:
+    """Wait a while until the owner of a log has taken up the command in `file`; say how that went."""
     with anyio.move_on_after(PATIENCE):
         while file.exists():  # noqa: ASYNC110, ASYNC240 - another process removes it
             await anyio.sleep(0.05)

@@ -16,6 +16,7 @@ VERBS = {
     "replay": "Show every agent, group and block as of any position of a log.",
     "trace": "Show what came of a request: turns, model calls, tool calls and edits.",
     "log": "Look after a log: calls in doubt, copies, erasure.",
+    "mail": "Look after mail: messages that were set aside.",
     "verify": "Check that a log is whole, unchanged, and holds together.",
 }
 """Every verb with its line in the help; each is a function of its name in a module of its name."""

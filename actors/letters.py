@@ -1,0 +1,93 @@
+"""Dead letters: messages that were set aside, since each time they were taken up the process ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callboard.events import CallboardError, EventStore, NewEvent, RecordedEvent
+from callboard.events.catalog import MessageDeadLettered, MessageReceived
+from callboard.projections.words import name_of
+
+from .commands import Receive
+from .inbox import Requeue
+from .starting import USER
+
+
+class NoDeadLetter(CallboardError):
+    """A message that is no dead letter was to be put into the mailbox again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was set aside.
+
+    Attributes:
+        died: The event that set it aside.
+        message: What had been received.
+        requeued: Ids of the messages that it was put into the mailbox again as.
+    """
+
+    died: RecordedEvent
+    message: MessageReceived
+    requeued: tuple[str, ...] = ()
+
+
+async def dead_letters(store: EventStore) -> list[DeadLetter]:
+    """Return all dead letters of a log, oldest first."""
+    died: list[RecordedEvent] = []
+    again: dict[str, list[str]] = {}
+    async for event in store.read_all():
+        if isinstance(event.data, MessageDeadLettered):
+            died.append(event)
+        elif isinstance(event.data, MessageReceived) and event.causation_id:
+            again.setdefault(event.causation_id, []).append(event.data.id)
+    found: list[DeadLetter] = []
+    for event in died:
+        received = await store.find(event.stream, event.data.id)
+        assert received is not None and isinstance(received.data, MessageReceived)
+        found.append(DeadLetter(event, received.data, tuple(again.get(event.ref, ()))))
+    return found
+
+
+async def letter_of(store: EventStore, id: str) -> DeadLetter:
+    """Return the dead letter that `id` is, or the only one whose id ends so.
+
+    Raises:
+        NoDeadLetter: There is none, or more than one; the error names those that there are.
+    """
+    known = await dead_letters(store)
+    found = [one for one in known if one.message.id == id] or [one for one in known if one.message.id.endswith(id)]
+    if len(found) != 1:
+        ids = ", ".join(one.message.id for one in known) or "none"
+        raise NoDeadLetter(f"{id!r} names {len(found) or 'no'} dead letter; dead letters: {ids}")
+    return found[0]
+
+
+async def delivery_of(store: EventStore, command: Requeue) -> tuple[str, Receive]:
+    """Return whom a dead letter is for, and the message that puts it there again, under a new id.
+
+    Raises:
+        NoDeadLetter: It is none.
+    """
+    letter = await letter_of(store, command.letter)
+    stream, message = letter.died.stream, letter.message
+    kind = "tell" if message.kind == "tell" else "ask"
+    id = f"{command.key}/{name_of(stream)}"
+    parts, params = message.parts, message.params
+    return stream, Receive(id, USER, kind, parts, params=params, cause=letter.died.ref)
+
+
+async def requeue(store: EventStore, command: Requeue) -> str:
+    """Record a dead letter as received again, in a log that nobody else has open; return its new id.
+
+    Raises:
+        NoDeadLetter: It is none.
+    """
+    stream, again = await delivery_of(store, command)
+    received = MessageReceived(id=again.id, sender=USER, kind=again.kind, parts=again.parts, params=again.params)
+    if await store.find(stream, again.id) is None:
+        version = 0
+        async for event in store.read_stream(stream):
+            version = event.version
+        await store.append(stream, [NewEvent(received, again.cause)], expected_version=version)
+    return again.id
