@@ -196,7 +196,8 @@ class GroupRef(Ref):
 
     async def retire(self) -> None:
         """Take nothing up any more. What is under way is finished; members and history stay."""
-        await self._alter(GroupRetired())
+        id = f"{self.system.outside.key()}/{self.name}"
+        await self.system.deliver(self.address, Alter(id, USER, GroupRetired(id=id)))
 
     async def _alter(self, event: Event) -> None:
         key = self.system.outside.key()

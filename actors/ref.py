@@ -126,8 +126,8 @@ class Ref:
 
     async def retire(self) -> None:
         """Take nothing up any more. What is under way is finished; what it knows stays. `start` brings it back."""
-        key = self.system.outside.key()
-        await self.system.deliver(self.address, Alter(f"{key}/{self.name}", USER, AgentRetired()))
+        id = f"{self.system.outside.key()}/{self.name}"
+        await self.system.deliver(self.address, Alter(id, USER, AgentRetired(id=id)))
 
     def _request(self, text: str, kind: str, key: str | None, params: Mapping[str, JsonValue] | None) -> Receive:
         said = Text(checked_message(text))

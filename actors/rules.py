@@ -71,7 +71,7 @@ def _of_group(desk: Desk, command: Receive) -> list[Event]:
         case Receive(id, sender, "detach", use=use) if use:
             return [BlockDetached(id=id, by=sender, use=use)]
         case _:
-            return [] if desk.retired else [AgentRetired()]
+            return [] if desk.retired else [AgentRetired(id=command.id)]
 
 
 def as_text(text: str) -> Text:

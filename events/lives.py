@@ -27,7 +27,7 @@ class ActorRestarted(Event, takes_in=True):
     failures: int
 
 
-class AgentRetired(Event, takes_in=True):
+class AgentRetired(Reply, takes_in=True):
     """The agent takes nothing up any more; what it knows stays."""
 
 
@@ -58,7 +58,7 @@ class GroupChanged(Event, takes_in=True):
     spec: GroupSpec
 
 
-class GroupRetired(Event, takes_in=True):
+class GroupRetired(Reply, takes_in=True):
     """The group takes nothing up any more; its members and its history stay."""
 
 

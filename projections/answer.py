@@ -67,6 +67,11 @@ class Answer:
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     jobs: tuple[Job, ...] = ()
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Who of the members had the word and no answer, each once."""
+        return tuple(dict.fromkeys(turn.speaker for turn in self.turns if turn.error))
+
 
 def answer_of(events: Sequence[RecordedEvent], id: str) -> Answer | None:
     """Return the answer to the message `id`, given all events of its request; None while there is none. Pure."""

@@ -73,6 +73,8 @@ def _begin(state: GroupState) -> GroupState:
     turn = state.desk.turn
     assert turn is not None
     asked = [Said(0, part.speaker, part.text, part.failed) for part in turn.parts]
+    if turn.fresh:
+        state = _forgotten(state)
     return replace(_cleared(state), transcript=state.transcript.plus(*asked))
 
 
@@ -126,6 +128,7 @@ def _hear(state: GroupState, event: SendAnswered | SendFailed, id: str) -> Group
     state = replace(state, open={other: open for other, open in state.open.items() if other != turn})
     if isinstance(event, SendFailed):
         return _fail(state, word, event)
+    state = replace(state, down=state.down - {word.member})
     if word.cue.pick:
         ended = Ended(word, event.text, event.uses, event.stop_reason)
         return replace(state, unread={**state.unread, turn: ended})
@@ -202,7 +205,7 @@ def _of_life(state: GroupState, event: Event) -> GroupState:
         case GroupChanged(spec=spec):
             return replace(state, spec=_merged(state, spec), declared=spec)
         case GroupReset():
-            return replace(state, start=len(state.transcript), fresh=frozenset(state.streams))
+            return _forgotten(state)
         case GroupAltered() | BlockShared() | BlockUnshared():
             assert state.spec is not None
             return replace(state, spec=state.spec.model_copy(update=_altered(state.spec, event)))
@@ -229,6 +232,10 @@ def _of_life(state: GroupState, event: Event) -> GroupState:
             return replace(state, given=_less(state, by, use.label))
         case _:
             return state
+
+
+def _forgotten(state: GroupState) -> GroupState:
+    return replace(state, start=len(state.transcript), fresh=frozenset(state.streams))
 
 
 def _altered(spec: GroupSpec, event: Event) -> dict[str, object]:

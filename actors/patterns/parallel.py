@@ -51,7 +51,7 @@ class Parallel:
     def tasks(self, group: GroupState) -> list[Task] | str:
         """Return what is to be done, or what is wrong with the request's `params`. Pure."""
         wanted = group.params.get("tasks")
-        known = set(group.members) | set(group.turns)
+        begun = bool(group.turns)  # who leaves later leaves a task undone, which is no fault of the request
         match wanted:
             case None:
                 everybody = dict.fromkeys(

@@ -25,7 +25,7 @@ class RoundRobin:
             return Speak()
         if not group.members:
             return Finish(last_answer(group), "no_members", why="nobody is a member any more")
-        left = [member for member in group.members if member not in group.turns]
+        left = set(group.members) - set(group.turns)
         if len(group.turns) < self.max_turns if self.max_turns else left:
             return Speak((self._next(group),))
         return Finish(last_answer(group), "max_turns")
