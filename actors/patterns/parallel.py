@@ -66,7 +66,9 @@ class Parallel:
             case _:
                 pairs = []
         wrong = [
-            f"{name!r}: {task!r}" for name, task in pairs if name not in known or not (isinstance(task, str) and task)
+            f"{name!r}: {task!r}"
+            for name, task in pairs
+            if not (begun or name in group.members) or not (isinstance(task, str) and task)
         ]
         if wrong or not pairs:
             names = ", ".join(group.members)
