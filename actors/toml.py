@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from callboard.events import SpecError
+
+_K = TypeVar("_K", bound=BaseModel)
 
 _WANTED = {
     "string_type": "a string",
@@ -116,3 +121,32 @@ def shown(value: object) -> str:
     """Return `value` as a message quotes it, cut to 60 characters. Pure."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class Faults:
+    """What is wrong with one file, each fault with its place, in the order they were found."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.found: list[SpecError] = []
+
+    def add(self, what: str, *path: str | int) -> None:
+        """Note that `what` is wrong at `path`."""
+        self.found.append(SpecError(what, where=path_of(path)))
+
+    @contextmanager
+    def finding(self, *path: str | int) -> Generator[None]:
+        """Note what the specs themselves refuse meanwhile."""
+        try:
+            yield
+        except SpecError as error:
+            self.add(error.what, *path)
+
+    def keys(self, shape: type[_K], value: object, *path: str | int) -> _K | None:
+        """Return `value` as the table that it has to be; None where it is not, and why is noted."""
+        try:
+            return shape.model_validate(value)
+        except ValidationError as error:
+            for one in error.errors():
+                self.add(fault_of(one, shape.model_fields), *path, *place_of(one))
+        return None

@@ -9,8 +9,10 @@ import pytest
 
 from callboard.actors.patterns import RoundRobin
 from callboard.actors.specs import Agent, Block, Group
-from callboard.actors.team import ModelChoice, Team, load_team
+from callboard.actors.team import ModelChoice, load_team
 from callboard.events import SpecError, TeamFileError
+
+from .team_files import refused, team
 
 WHOLE = """
 [model]
@@ -77,19 +79,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.delitem(sys.modules, "team_tools", raising=False)
     return tmp_path
-
-
-def team(folder: Path, text: str | bytes) -> Team:
-    path = folder / "essay.toml"
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return load_team(path)
-
-
-def refused(folder: Path, text: str | bytes) -> SpecError:
-    with pytest.raises(SpecError) as caught:
-        team(folder, text)
-    assert "essay.toml" in str(caught.value)
-    return caught.value
 
 
 def test_a_file_gives_the_specs_that_it_says(folder: Path):
@@ -228,6 +217,11 @@ FAULTS = [
     (A + "tools = ['count']", "agents.a.tools[0]", "there are: memory_append, memory_replace,"),
     (A + "tools = ['memory_apend']", "agents.a.tools[0]", "did you mean 'memory_append'?"),
     (A + "tools = ['memory_append']", "agents.a.tools[0]", "needs a block that the agent may edit"),
+    (
+        "[blocks.b]\n" + A + "blocks = ['b']\ntools = ['memory_summarise']",
+        "agents.a.tools[0]",
+        "'memory_summarise' is none of callboard's own tools",
+    ),
     ("[groups.g]\nmembers = []\n" + A, "groups.g.members", "it is empty; at least one is wanted"),
     ("[groups.g]\n" + A, "groups.g.members", "it is missing"),
     ("[groups.g]\nmembers = ['b']\n" + A, "groups.g.members[0]", "no agent or group 'b'; there are: a, g"),

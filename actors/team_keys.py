@@ -1,0 +1,96 @@
+"""The tables of a team file: which keys each may have, and what stands there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
+
+from callboard.events import SpecError
+from callboard.events.specs import OnFailure
+
+from .specs import checked_text
+
+
+def _words(text: str) -> str:
+    try:
+        return checked_text(text, "it")
+    except SpecError as error:
+        raise PydanticCustomError("text", "{why}", {"why": error.what}) from None
+
+
+_Words = Annotated[str, AfterValidator(_words)]
+
+
+class Keys(BaseModel):
+    """Any table: what it may not have is a fault."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ModelKeys(Keys):
+    """`[model]`."""
+
+    name: _Words = ""
+    base_url: _Words = ""
+
+
+class BlockKeys(Keys):
+    """`[blocks.NAME]`."""
+
+    value: _Words = ""
+    limit: int = Field(0, ge=1)
+    description: _Words = ""
+
+
+class UseKeys(Keys):
+    """A block in `blocks` of an agent."""
+
+    label: str
+    access: Literal["write", "read"] = "write"
+
+
+class ShareKeys(UseKeys):
+    """A block in `blocks` of a group; `writers` is None where it does not say who."""
+
+    writers: list[str] | None = None
+
+
+class AgentKeys(Keys):
+    """`[agents.NAME]`."""
+
+    instructions: _Words = ""
+    description: _Words = ""
+    persona: _Words = ""
+    human: _Words = ""
+    model: _Words = ""
+    blocks: list[object] = []
+    tags: list[_Words] = []
+    tools: list[str] = []
+    metadata: dict[str, JsonValue] = {}
+    max_steps: int = Field(0, ge=1)
+
+
+class GroupKeys(Keys):
+    """`[groups.NAME]`; its pattern, its blocks and its end are looked at on their own."""
+
+    members: list[str] = Field(min_length=1)
+    pattern: dict[str, object] = {}
+    manager: str = ""
+    standby: list[str] = []
+    blocks: list[object] = []
+    description: _Words = ""
+    until: object = None
+    on_failure: OnFailure = "skip"
+
+
+class UntilKeys(Keys):
+    """`until` of a group, as a table: one of these, and `by` beside `mention`."""
+
+    mention: _Words = ""
+    by: list[str] = Field([], min_length=1)
+    spoke: list[str] = Field([], min_length=1)
+    turns: int = Field(0, ge=1)
+    any: list[object] = Field([], min_length=1)
+    all: list[object] = Field([], min_length=1)
