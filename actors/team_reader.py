@@ -148,14 +148,15 @@ class Reader:
             self.faults.add(f"an agent is called {name!r}, too; give one of them another name", "groups", name)
         members = [self._member(name, keys, n, above) for n in range(len(keys.members))]
         pattern = read_pattern(keys.pattern, keys.members, self.faults, "groups", name, "pattern")
-        manager, *standby = self._managers(name, keys, pattern)
+        leads = self._managers(name, keys, pattern)
         blocks = list(self._shared(name, keys))
         here = (*keys.members, *([keys.manager] if keys.manager else []), *keys.standby)
         until = None
         if "until" in keys.model_fields_set:
             until = read_until(keys.until, here, self.faults, "groups", name, "until")
         self.groups[name] = None
-        if len(self.faults.found) == before and all(members):
+        if len(self.faults.found) == before and all(members) and all(leads):
+            manager, standby = leads[0] if leads else None, leads[1:]
             with self.faults.finding("groups", name):
                 self.groups[name] = Group(
                     name, _found(members), pattern or RoundRobin(), manager=manager, standby=_found(standby),
@@ -179,7 +180,7 @@ class Reader:
         return self.agents.get(name)
 
     def _managers(self, group: str, keys: GroupKeys, pattern: Pattern | None) -> list[Agent | None]:
-        """Return the manager, None where there is none, and those that stand by."""
+        """Return the manager, if there is one, and those that stand by; None for whom the file says wrongly."""
         needed = pattern is not None and getattr(pattern, "needs_manager", False)
         if not keys.manager and (needed or keys.standby or "manager" in keys.model_fields_set):
             kind = str(keys.pattern.get("kind"))
@@ -187,10 +188,11 @@ class Reader:
             why = "there is a standby, and nobody whose place it could take" if keys.standby and not needed else why
             self.faults.add(f"there is no manager: {why}; write manager = 'NAME'", "groups", group, "manager")
         taken: list[str] = []
-        found = [self._manager(keys, keys.manager, taken, "groups", group, "manager") if keys.manager else None]
-        for n, name in enumerate(keys.standby):
-            found.append(self._manager(keys, name, taken, "groups", group, "standby", n))
-        return found
+        first = [self._manager(keys, keys.manager, taken, "groups", group, "manager")] if keys.manager else []
+        others = [
+            self._manager(keys, name, taken, "groups", group, "standby", n) for n, name in enumerate(keys.standby)
+        ]
+        return first + others
 
     def _manager(self, keys: GroupKeys, name: str, taken: list[str], *path: str | int) -> Agent | None:
         if name in keys.members:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import anyio
 import structlog
 from cyclopts import Parameter
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
+from pydantic_core import from_json
 from rich.console import Console
 
 from callboard.actors.model import Model
@@ -30,12 +32,15 @@ from callboard.events import (
     SQLiteStore,
     TextRefused,
 )
-from callboard.events.catalog import MessageReceived, Usage
+from callboard.events.catalog import JobFailed, JobFinished, MessageReceived, Usage
 from callboard.events.codec import MAX_TEXT
 from callboard.projections import pending, replay
-from callboard.projections.answer import Answer, open_request
-from callboard.scripts.border import FINE, FOUND, say
-from callboard.scripts.screen import console, duration, harmless, many, print_json
+from callboard.projections.answer import Answer, answer_of, open_request
+from callboard.projections.words import name_of
+from callboard.scripts.border import FINE, FOUND, BadUse, say
+from callboard.scripts.group_lines import summary
+from callboard.scripts.screen import console, duration, harmless, many, one_line, print_json
+from callboard.scripts.shipped import team_file
 from callboard.scripts.signals import interruptible
 from callboard.scripts.transcript import Transcript
 
@@ -52,6 +57,7 @@ def run(
     model: str | None = None,
     base_url: str | None = None,
     key: str | None = None,
+    params: str | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Run a team on a log.
@@ -60,21 +66,26 @@ def run(
     request that is still open, and all other open work goes on, too.
 
     Args:
-        team: The team file, TOML.
+        team: The team file, TOML; or the name of a team that callboard comes with, one for each pattern:
+            consensus, debate, dynamic, handoff, parallel, pipeline, round_robin, route, sleeptime, supervisor.
         message: What to say; `-` reads it from standard input.
         log: Where everything is recorded; by default the team file's name with `.db`, in the current folder.
         to: Which agent or group is asked; by default the only group, else the only agent.
         model: The model of agents that name none, instead of the team file's.
         base_url: Where the model is, instead of the team file's or OPENAI_BASE_URL.
         key: Names the request: the same key again gives the same answer, and nothing is worked on twice.
+        params: What the group's pattern takes with this request, as a JSON object: `{"tasks": {"NAME": "..."}}`
+            of parallel, `{"options": ["...", "..."]}` of consensus.
         json: Print the answer as one JSON object, and nothing else.
     """
-    chosen = load_team(team)
+    chosen = load_team(team_file(team))
     chosen.recipient(to)
+    with_it = _params(params)
     said = checked_message(_read(message))
     served = _model(chosen, model, base_url)
     place = log or Path(f"{chosen.name}.db")
-    return conversation(chosen, said, model=served, log=place, to=to, key=key, out=None if json else console())
+    out = None if json else console()
+    return conversation(chosen, said, model=served, log=place, to=to, key=key, params=with_it, out=out)
 
 
 def conversation(
@@ -85,13 +96,16 @@ def conversation(
     log: Path | EventStore,
     to: str | None = None,
     key: str | None = None,
+    params: Mapping[str, JsonValue] | None = None,
     out: Console | None,
 ) -> int:
     """Do what `converse` does, from the start of a loop to its end; Ctrl-C and SIGTERM end it in order."""
     log_to_stderr()
 
     async def work(asking: anyio.CancelScope) -> int:
-        return await converse(team, message, model=model, log=log, to=to, key=key, out=out, asking=asking)
+        return await converse(
+            team, message, model=model, log=log, to=to, key=key, params=params, out=out, asking=asking
+        )
 
     return anyio.run(interruptible, work)
 
@@ -104,10 +118,13 @@ async def converse(
     log: Path | EventStore,
     to: str | None = None,
     key: str | None = None,
+    params: Mapping[str, JsonValue] | None = None,
     out: Console | None,
     asking: anyio.CancelScope | None = None,
 ) -> int:
     """Ask `team`, show what happens on `out`, or print JSON where that is None; return the exit code.
+
+    Background work that follows the answer is waited for, too.
 
     Cancelling `asking` ends the wait for the answer; what is under way ends as when any system is left.
 
@@ -118,18 +135,18 @@ async def converse(
         LogError: The log cannot be opened, or not be written.
     """
     recipient = team.recipient(to)
-    checked_message(message)
-    key = key if key is None else checked_key(key)
+    request = Request(checked_message(message), key if key is None else checked_key(key), dict(params or {}))
     began = anyio.current_time()
     async with AsyncExitStack() as stack:
         store = log if not isinstance(log, Path) else await stack.enter_async_context(SQLiteStore.open(log))
-        key = await _joined(store, recipient.stream, message, key)
+        request = await _joined(store, recipient.stream, request)
         system = await stack.enter_async_context(System.open(store, model=model))
         for spec in team.roots:
             await system.start(spec)
-        outcome = None
+        outcome, shown = None, Transcript(out) if out else None
         with asking or anyio.CancelScope():
-            outcome = await _ask(Ref(recipient.stream, system), message, key, out)
+            outcome = await _ask(Ref(recipient.stream, system), request, shown)
+            await _wait_for_jobs(store, recipient.stream, outcome, shown)
         if outcome is None:
             return FOUND
         outcome.seconds = anyio.current_time() - began
@@ -137,23 +154,34 @@ async def converse(
         return FOUND if outcome.error else FINE
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked; without a key it gets one of its own."""
+
+    message: str
+    key: str | None = None
+    params: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What came of a request; `error` says why it failed."""
+    """What came of a request; `error` says why it failed, `shown` up to which position it was followed."""
 
     answer: Answer
     error: str = ""
     seconds: float = 0.0
+    shown: int = 0
 
 
 # -- the request ------------------------------------------------------------------------------------
 
 
-async def _joined(store: EventStore, stream: str, message: str, key: str | None) -> str | None:
-    """Return the key to ask under: the given one, or that of an open request that says the same."""
+async def _joined(store: EventStore, stream: str, request: Request) -> Request:
+    """Return the request; without a key, that of an open one that says the same is its key."""
+    key = request.key
     turns = [item for item in (await replay(store, pending)).items.values() if item.kind == "turn"]
     found = [await store.find(stream, item.id) for item in turns if item.stream == stream and key is None]
-    id = open_request([event for event in found if event and _is_plain_ask(event.data)], stream, message)
+    id = open_request([e for e in found if e and _says(e.data, request)], stream, request.message)
     if id is not None:
         key = id.split("/", 1)[0]
         say(f"joining the request {key}, which says the same and is still open")
@@ -161,21 +189,20 @@ async def _joined(store: EventStore, stream: str, message: str, key: str | None)
     others.pop(key or "", None)
     if others:
         say(f"other open work goes on, too: {', '.join(others)}")
-    return key
+    return replace(request, key=key)
 
 
-def _is_plain_ask(data: Event) -> bool:
-    return isinstance(data, MessageReceived) and data.kind == "ask" and not data.params
+def _says(data: Event, request: Request) -> bool:
+    return isinstance(data, MessageReceived) and data.kind == "ask" and data.params == request.params
 
 
-async def _ask(ref: Ref, message: str, key: str | None, out: Console | None) -> Outcome:
+async def _ask(ref: Ref, request: Request, shown: Transcript | None) -> Outcome:
     """Ask and show what comes; of a request that is known, first what came of it before."""
-    shown = Transcript(out) if out else None
-    position = ref.system.store.position
-    async with ref.stream(message, key=key) as run:
+    store, position = ref.system.store, ref.system.store.position
+    async with ref.stream(request.message, key=request.key, params=request.params) as run:
         try:
-            if shown and key is not None:
-                async for event in ref.system.store.read_all(until=position, correlation_id=run.trace):
+            if shown and request.key is not None:
+                async for event in store.read_all(until=position, correlation_id=run.trace):
                     shown.show(event)
             async for item in run:
                 if shown:
@@ -188,7 +215,28 @@ async def _ask(ref: Ref, message: str, key: str | None, out: Console | None) -> 
             outcome = Outcome(answer, error=str(error))
     if shown:
         shown.end(ref.name, outcome.answer.text)
+    reply = await store.find(ref.address, f"re:{outcome.answer.trace}/{ref.name}")
+    outcome.shown = max(position, reply.position if reply else 0)
     return outcome
+
+
+async def _wait_for_jobs(store: EventStore, stream: str, outcome: Outcome, shown: Transcript | None) -> None:
+    """Wait until the work that goes on in the background is done, and show it."""
+    left = {job.id for job in outcome.answer.jobs if job.status in ("scheduled", "running")}
+    trace = outcome.answer.trace
+    if left:
+        async for event in store.subscribe(after=outcome.shown):
+            if event.data.correlation_id != trace:
+                continue
+            if shown:
+                shown.show(event)
+            if isinstance(event.data, JobFinished | JobFailed):
+                left.discard(event.data.id)
+            if not left:
+                break
+    if outcome.answer.jobs:
+        events = [event async for event in store.read_all(correlation_id=trace)]
+        outcome.answer = answer_of(events, f"{trace}/{name_of(stream)}") or outcome.answer
 
 
 # -- what is said of it -----------------------------------------------------------------------------
@@ -203,11 +251,12 @@ def _tell(outcome: Outcome, log: Path | None, out: Console | None) -> None:
         return
     answer, usage = outcome.answer, outcome.answer.usage
     reason = answer.stop_reason
-    facts = [many(len(answer.turns), "turn"), reason if outcome.error else f"ended by {reason}"]
+    ended = "ended" if reason == "end" else f"ended by {reason}"
+    facts = [many(len(answer.turns), "turn"), reason if outcome.error else ended]
     if usage.input_tokens or usage.output_tokens:
         facts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
     facts.append(duration(outcome.seconds))
-    lines = [" · ".join(facts), f"trace {answer.trace}" + ("" if log is None else f", log {log}")]
+    lines = [*summary(answer), " · ".join(facts), f"trace {answer.trace}" + ("" if log is None else f", log {log}")]
     if log is not None:
         commands = further(str(log), answer.trace)
         width = max(len(command) for command, _ in commands)
@@ -242,6 +291,19 @@ def _read(message: str) -> str:
         return data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         raise TextRefused(f"standard input is not UTF-8 at byte {error.start:,}; convert it") from None
+
+
+def _params(text: str | None) -> dict[str, JsonValue]:
+    """Return the options of a request."""
+    if text is None:
+        return {}
+    try:
+        found = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadUse(f"--params is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BadUse(f"--params is {one_line(text, 60)}; a JSON object is wanted, such as '{{\"options\": [..]}}'")
+    return cast("dict[str, JsonValue]", found)
 
 
 def _model(team: Team, name: str | None, base_url: str | None) -> OpenAIModel:

@@ -31,6 +31,7 @@ from callboard.events.catalog import (
     TurnResumed,
 )
 from callboard.projections.words import name_of
+from callboard.scripts.group_lines import ending_text, line_of
 from callboard.scripts.screen import harmless, one_line
 
 INDENT = "  "
@@ -45,6 +46,7 @@ ROOM = 40
 FAILURE, FAILURE_LINE = 8, 400
 """Lines that are shown of why something failed, and characters of each."""
 
+OTHER_SIGN = "→"
 _SIGNS = {"tool": "▸", "retry": "↻", "failed": "✗", "again": "↻", "result": "=", "doubt": "?", "note": "·"}
 
 
@@ -114,6 +116,7 @@ class Transcript:
         self._heard: dict[tuple[str, int], list[str]] = {}
         self._words = Words(screen, INDENT)
         self._held: list[RecordedEvent] = []
+        self._asked = set[str]()
         self.said = ""
 
     def show(self, item: RecordedEvent | TextDelta) -> None:
@@ -186,13 +189,17 @@ class Transcript:
     def _show(self, event: RecordedEvent) -> None:
         name, data = name_of(event.stream), event.data
         match data:
-            case ModelCallStarted(id=id) if self._live:
-                self._heading(name, id.rpartition("/")[0])
+            case ModelCallStarted(id=id):
+                if self._live and self._asked <= {id}:  # of several that begin at once, the first
+                    self._heading(name, id.rpartition("/")[0])
+                self._asked.add(id)
             case ModelAttemptFailed():
                 self._retry(event, name, data)
             case ModelCallFinished(id=id, text=text):
+                self._asked.discard(id)
                 self._say(name, id, str(text))
-            case ModelCallFailed():
+            case ModelCallFailed(id=id):
+                self._asked.discard(id)
                 self._hush()
             case ToolCallRequested() | ToolCallInDoubt():
                 self._call(name, data)
@@ -211,7 +218,13 @@ class Transcript:
                 self._heading(id.rpartition("/")[2], id)
                 self._line("failed", str(text), "red")
             case _:
-                pass
+                self._of_group(event)
+
+    def _of_group(self, event: RecordedEvent) -> None:
+        line = line_of(event.stream, event.data)
+        if line is not None:
+            self._heading(line.name, line.turn)
+            self._line(line.kind, line.text, "red" if line.failed else "blue")
 
     def _heading(self, name: str, turn: str) -> None:
         if turn == self._turn:
@@ -239,7 +252,7 @@ class Transcript:
             self._line("doubt", f"{self._tool(data.id)}: nobody knows whether it ran", "yellow")
             return
         self._tools[data.id] = data
-        if self._live:  # the result, when nothing comes between, goes on the same line
+        if self._live and data.effect != "ends":  # the result, when nothing comes between, goes on the same line
             self._end_line()
             self._called = f"{INDENT}{_SIGNS['tool']} {call_of(data)}"
             self._screen.out(self._called, end="", style="magenta", highlight=False)
@@ -248,7 +261,13 @@ class Transcript:
         requested = self._tools.pop(id, None)
         called = call_of(requested) if requested else id
         style = "red" if failed else "green"
+        ended = ending_text(requested) if requested and requested.effect == "ends" and not failed else None
+        if ended == "":
+            return
         self._heading(name, id.rsplit("/", 2)[0])
+        if requested and ended:
+            self._line(requested.tool, ended, "blue")
+            return
         if not self._live:
             verb = "failed" if failed else "tool"
             self._screen.out(f"[{verb}] {called} -> {one_line(harmless(text), 200)}", highlight=False)
@@ -274,9 +293,10 @@ class Transcript:
     def _line(self, kind: str, text: str, style: str) -> None:
         self._end_line()
         if self._live:
-            self._lines(f"{_SIGNS[kind]} {text}", style, INDENT)
+            sign = _SIGNS.get(kind) or f"{OTHER_SIGN} {one_line(kind)}"
+            self._lines(f"{sign} {text}", style, INDENT)
         else:
-            self._screen.out(f"[{kind}] {one_line(harmless(text), 400)}", highlight=False)
+            self._screen.out(f"[{one_line(harmless(kind))}] {one_line(harmless(text), 400)}", highlight=False)
 
     def _lines(self, text: str, style: str, indent: str = INDENT * 2) -> None:
         lines = harmless(text).rstrip().split("\n")

@@ -235,6 +235,13 @@ def test_what_only_the_whole_group_shows_is_said_of_the_group(tmp_path: Path, te
     assert says in str(error)
 
 
+def test_a_fault_of_a_manager_is_none_of_its_group(tmp_path: Path):
+    text = LED.replace("[agents.boss]", "[agents.boss]\nmodle = 'x'") + "pattern = { kind = 'debate' }\n"
+    error = refused(tmp_path, text)
+    assert isinstance(error, TeamFileError)
+    assert [fault.where for fault in error.faults] == ["agents.boss.modle"]
+
+
 def test_all_faults_of_a_group_are_said_at_once(tmp_path: Path):
     error = refused(
         tmp_path,
