@@ -132,5 +132,6 @@ def summary(answer: Answer) -> list[str]:
             pass
     for job in answer.jobs:
         goes_on = job.status in ("scheduled", "running")
-        lines.append(f"background work of {job.member}: {job.status}{', goes on at the next run' if goes_on else ''}")
+        status = "not done yet; it goes on at the next run" if goes_on else job.status
+        lines.append(f"background work of {job.member}: {status}")
     return lines

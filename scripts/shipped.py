@@ -24,7 +24,6 @@ def team_file(given: Path) -> Path:
     if given.exists() or given.suffix or len(given.parts) != 1:
         return given
     if given.name not in NAMES:
-        raise BadUse(
-            f"there is no file {given}, and no team of callboard's own has that name{nearest(given.name, NAMES)}"
-        )
+        near = nearest(given.name, NAMES)
+        raise BadUse(f"there is no file {given}, and no team of that name comes with callboard{near}")
     return TEAMS / f"{given.name}.toml"

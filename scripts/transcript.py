@@ -247,12 +247,15 @@ class Transcript:
         self._line("retry", f"attempt {failed.attempt + 1} in {pause:.1f} s: {failed.text}{note}", "yellow")
 
     def _call(self, name: str, data: ToolCallRequested | ToolCallInDoubt) -> None:
+        if isinstance(data, ToolCallRequested) and data.effect == "ends":
+            self._tools[data.id] = data  # shown when it has ended the turn
+            return
         self._heading(name, data.id.rsplit("/", 2)[0])
         if isinstance(data, ToolCallInDoubt):
             self._line("doubt", f"{self._tool(data.id)}: nobody knows whether it ran", "yellow")
             return
         self._tools[data.id] = data
-        if self._live and data.effect != "ends":  # the result, when nothing comes between, goes on the same line
+        if self._live:  # the result, when nothing comes between, goes on the same line
             self._end_line()
             self._called = f"{INDENT}{_SIGNS['tool']} {call_of(data)}"
             self._screen.out(self._called, end="", style="magenta", highlight=False)
