@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 from pydantic import JsonValue
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from callboard.events import CallboardError, RecordedEvent, Text, TextRefused
 from callboard.events.catalog import AgentRetired, ModelCallStarted, Part, Reply
@@ -60,6 +61,22 @@ def checked_key(key: object) -> str:
     return key
 
 
+def checked_params(params: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
+    """Return `params` as the log will hold them.
+
+    Raises:
+        TextRefused: They are no JSON object, too long, or hold half of a surrogate pair.
+    """
+    try:
+        text = json.dumps(dict(params or {}), allow_nan=False)
+        found: dict[str, JsonValue] = from_json(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TextRefused(f"the params cannot be taken in as JSON: {error}") from None
+    if len(text) > MAX_TEXT:
+        raise TextRefused(f"the params have {len(text):,} characters as JSON; {MAX_TEXT:,} are the most")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """The address of an agent or group; a value that may be kept and compared."""
@@ -87,7 +104,7 @@ class Ref:
 
         Raises:
             RequestFailed: The request ended without an answer; its `.answer` has turns, usage and trace.
-            TextRefused: The text or the key cannot be taken in.
+            TextRefused: The text, the key or the params cannot be taken in.
             KeyReused: The key came before with another text.
             DeliveryFailed: It could not be handed over.
             TimeoutError: There was no answer in time.
@@ -113,7 +130,7 @@ class Ref:
         """Send a request and follow it: `async for` gives each event as it is recorded, and text as it arrives.
 
         Raises:
-            TextRefused: The text or the key cannot be taken in.
+            TextRefused: The text, the key or the params cannot be taken in.
         """
         run = Run(self.address, self._request(text, "ask", key, params), self.system)
         with run.listening():
@@ -134,7 +151,7 @@ class Ref:
         name = self.system.outside.key() if key is None else checked_key(key)
         parts = (Part(speaker=USER, text=said),)
         wanted = "tell" if kind == "tell" else "ask"
-        return Receive(f"{name}/{self.name}", USER, wanted, parts, params=dict(params or {}))
+        return Receive(f"{name}/{self.name}", USER, wanted, parts, params=checked_params(params))
 
 
 class Run:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -17,9 +18,10 @@ from rich.console import Console
 from callboard.actors.model import ModelReply, ModelRequest
 from callboard.actors.patterns import Consensus, Parallel, Pattern, Sleeptime, Supervisor
 from callboard.actors.specs import Agent, Block, Group
+from callboard.actors.system import System
 from callboard.actors.team import Team
 from callboard.actors.testing import Scripted, ScriptedModel
-from callboard.events import EventStore, MemoryStore, ModelError
+from callboard.events import EventStore, MemoryStore, ModelError, TextRefused
 from callboard.events.specs import OnFailure
 from callboard.scripts.main import main
 from callboard.scripts.run import converse
@@ -160,6 +162,16 @@ def test_what_is_no_json_object_is_refused_before_there_is_a_log(
     assert main(["run", "consensus", "Go.", "--params", params]) == 2
     assert says in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["\ud800", float("nan"), object(), {1, 2}])
+async def test_params_that_the_log_cannot_hold_are_refused_and_the_team_goes_on(value: Any):
+    model = ScriptedModel({"ann": ["A"]})
+    async with System.open(MemoryStore(), model=model) as system:
+        group = await system.start(Group("g", [Agent("ann")]))
+        with pytest.raises(TextRefused, match="cannot be taken in as JSON"):
+            await group.ask("Go.", params={"x": value})
+        assert (await group.ask("Go.", params={"x": [1]})).text == "A"
 
 
 def test_params_of_the_command_line_reach_the_pattern(
