@@ -90,11 +90,11 @@ def ending_text(requested: ToolCallRequested) -> str:
     """Return what a call says that ended its turn; nothing of a choice, which is an event of its own. Pure."""
     given = _arguments(requested)
     match requested.tool:
-        case supervisor.DELEGATE:
+        case supervisor.DELEGATE if given:
             return f"{given.get('worker')}: {given.get('task')}"
-        case supervisor.BROADCAST:
+        case supervisor.BROADCAST if given:
             return f"everybody: {given.get('message')}"
-        case handoff.TOOL:
+        case handoff.TOOL if given:
             return f"{given.get('to')}: {given.get('reason')}; {given.get('message')}"
         case sleeptime.FINISH:
             return "the memory is up to date"

@@ -10,7 +10,13 @@ from rich.console import Console
 
 from callboard.actors.streaming import TextDelta
 from callboard.events import Event, RecordedEvent, Text
-from callboard.events.catalog import ModelCallFinished, ToolCallFinished, ToolCallRequested
+from callboard.events.catalog import (
+    ChoiceMade,
+    ModelCallFinished,
+    ModelCallStarted,
+    ToolCallFinished,
+    ToolCallRequested,
+)
 from callboard.scripts.transcript import Transcript, Words
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -88,3 +94,36 @@ def test_what_has_no_room_in_a_line_is_cut_by_columns():
 
 def test_lines_and_their_indents_stay():
     assert wrapped(40, "a\n\n  - b\n", "\tc") == ["  a", "", "    - b", "      c", ""]
+
+
+def began(id: str) -> RecordedEvent:
+    return event(id, ModelCallStarted(id=id, attempt=1, prompt=""))
+
+
+def test_of_several_that_begin_at_once_the_first_is_named_and_the_others_when_they_speak():
+    assert shown(began(A), began(B), said(B, "two"), said(A, "one")) == "a\n\nb\n  two\n\na\n  one\n"
+
+
+def test_who_begins_after_the_others_have_ended_is_named_at_once():
+    assert shown(began(A), said(A, "one"), began(B)) == "a\n  one\n\nb\n"
+
+
+def ended_with(id: str, tool: str, arguments: str) -> list[RecordedEvent]:
+    call = f"{id}/1"
+    wanted = ToolCallRequested(id=call, tool=tool, arguments=Text(arguments), effect="ends")
+    return [event(id, wanted), event(id, ToolCallFinished(id=call, text=Text("noted")))]
+
+
+def test_what_ended_a_turn_is_shown_in_words():
+    task = '{"worker": "b", "task": "Count."}'
+    handed = '{"to": "b", "reason": "money", "message": "March."}'
+    assert shown(*ended_with(A, "delegate", task)) == "a\n  → delegate b: Count.\n"
+    assert shown(*ended_with(A, "hand_off", handed)) == "a\n  → hand_off b: money; March.\n"
+    assert shown(*ended_with(A, "leave", '{"why": "x"}')) == 'a\n  → leave {"why": "x"}\n'
+    assert shown(*ended_with(A, "delegate", "[erased]")) == "a\n  → delegate [erased]\n"
+
+
+def test_a_choice_is_shown_once_as_it_was_read():
+    made = ChoiceMade(id="t/g", turn=1, by="a", tool="vote", options=("x", "y"), choice="x", read="tool", reason="ok")
+    group = RecordedEvent(1, "group-g", 1, NOON, None, b"", made)
+    assert shown(*ended_with(A, "vote", '{"choice": "x"}'), group) == "a\n  → vote x: ok\n"
