@@ -62,14 +62,10 @@ def line_of(stream: str, event: Event) -> Line | None:
 
 def _choice(made: ChoiceMade) -> str:
     chosen = made.choice or "nothing"
-    match made.read:
-        case "fallback":
-            how = f"{chosen}, since the answer names no choice" if made.turn else chosen
-            return f"{how} ({made.reason})" if made.reason else how
-        case "prose":
-            return f"{chosen} (read from the text)"
-        case _:
-            return f"{chosen}: {one_line(made.reason, REASON)}" if made.reason else chosen
+    if made.read == "prose":
+        return f"{chosen} (read from the text)"
+    why = f"the answer {made.reason}" if made.reason.startswith("names ") and made.read == "fallback" else made.reason
+    return f"{chosen}: {one_line(why, REASON)}" if why else chosen
 
 
 def _remedy(failed: MemberFailed) -> str:

@@ -21,6 +21,7 @@ from rich.console import Console
 from callboard.actors.model import Model
 from callboard.actors.openai_model import OpenAIModel
 from callboard.actors.ref import Ref, checked_key, checked_message
+from callboard.actors.specs import Agent
 from callboard.actors.system import System
 from callboard.actors.team import ModelChoice, Team, load_team
 from callboard.events import (
@@ -79,8 +80,9 @@ def run(
         json: Print the answer as one JSON object, and nothing else.
     """
     chosen = load_team(team_file(team))
-    chosen.recipient(to)
-    with_it = _params(params)
+    recipient, with_it = chosen.recipient(to), _params(params)
+    if with_it and isinstance(recipient, Agent):
+        raise BadUse(f"--params are for the pattern of a group, and {recipient.name!r} is an agent")
     said = checked_message(_read(message))
     served = _model(chosen, model, base_url)
     place = log or Path(f"{chosen.name}.db")

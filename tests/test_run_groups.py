@@ -146,20 +146,26 @@ def test_an_open_request_is_joined_by_the_same_message_with_the_same_params(
 
 
 @pytest.mark.parametrize(
-    ("params", "says"),
+    ("params", "more", "says"),
     [
-        ("{", "--params is no JSON: EOF"),
-        ('["x"]', '--params is ["x"]; a JSON object is wanted'),
-        ('{"x": NaN}', "--params is no JSON"),
-        ('{"x": "\\ud800"}', "--params is no JSON"),
+        ("{", [], "--params is no JSON: EOF"),
+        ('["x"]', [], '--params is ["x"]; a JSON object is wanted'),
+        ('{"x": NaN}', [], "--params is no JSON"),
+        ('{"x": "\\ud800"}', [], "--params is no JSON"),
+        ('{"x": 1}', ["--to", "chair"], "--params are for the pattern of a group, and 'chair' is an agent"),
     ],
 )
-def test_what_is_no_json_object_is_refused_before_there_is_a_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], params: str, says: str
+def test_params_that_cannot_be_are_refused_before_there_is_a_log(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    params: str,
+    more: list[str],
+    says: str,
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(sys.path))
-    assert main(["run", "consensus", "Go.", "--params", params]) == 2
+    assert main(["run", "consensus", "Go.", "--params", params, *more]) == 2
     assert says in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import sys
 import tomllib
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import anyio
 import pytest
 from rich.console import Console
 
+from callboard.actors.model import ModelReply, ModelRequest
 from callboard.actors.patterns import NAMED
 from callboard.actors.system import System
 from callboard.actors.team import Team, load_team
@@ -70,11 +73,24 @@ def test_a_team_shows_the_pattern_that_it_is_named_after(name: str):
     assert all(agent.instructions and agent.description for agent in team.agents.values())
 
 
+class Agreeing:
+    """A model that says the same whatever it is asked."""
+
+    async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
+        return ModelReply("Yes.")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_team_says_in_its_first_lines_how_it_is_run(name: str):
-    comments = [line for line in team_file(Path(name)).read_text().splitlines() if line.startswith("#")]
-    commands = [line for line in comments if line.startswith("#     callboard run ")]
-    assert commands and all(line.split()[3] == name for line in commands)
+def test_a_team_says_in_its_first_lines_how_it_is_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("callboard.scripts.run.OpenAIModel", lambda *_, **__: Agreeing())  # type: ignore[reportUnknown]
+    comments = [line[1:] for line in team_file(Path(name)).read_text().splitlines() if line.startswith("#")]
+    indented = " ".join(line.strip() for line in comments if line.startswith("     "))
+    commands = indented.split("callboard run ")[1:]
+    assert commands
+    for command in commands:
+        words = shlex.split(command)
+        assert (words[0], main(["run", *words])) == (name, 0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,7 +147,7 @@ def test_tasks_and_second_tries_are_shown():
 def test_votes_are_shown_with_how_they_were_read():
     lines = shown("consensus")
     assert lines.count("[vote] Pier: short") == 2
-    assert lines.count("[vote] nothing, since the answer names no choice (names none)") == 2
+    assert lines.count("[vote] nothing: the answer names none") == 2
     assert "[break_tie] Quay: nobody else has it" in lines
     assert not any(line.endswith(":") and not following for line, following in pairwise(lines))
 
