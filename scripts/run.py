@@ -28,6 +28,7 @@ from callboard.events import (
     DeliveryFailed,
     Event,
     EventStore,
+    RecordedEvent,
     RequestFailed,
     SpecError,
     SQLiteStore,
@@ -200,7 +201,8 @@ def _says(data: Event, request: Request) -> bool:
 
 async def _ask(ref: Ref, request: Request, shown: Transcript | None) -> Outcome:
     """Ask and show what comes; of a request that is known, first what came of it before."""
-    store, position = ref.system.store, ref.system.store.position
+    store = ref.system.store
+    position = store.position
     async with ref.stream(request.message, key=request.key, params=request.params) as run:
         try:
             if shown and request.key is not None:
@@ -209,6 +211,8 @@ async def _ask(ref: Ref, request: Request, shown: Transcript | None) -> Outcome:
             async for item in run:
                 if shown:
                     shown.show(item)
+                if isinstance(item, RecordedEvent):
+                    position = item.position
             outcome = Outcome(await run.answer())
         except (RequestFailed, DeliveryFailed) as error:
             answer = getattr(error, "answer", None)
@@ -217,15 +221,18 @@ async def _ask(ref: Ref, request: Request, shown: Transcript | None) -> Outcome:
             outcome = Outcome(answer, error=str(error))
     if shown:
         shown.end(ref.name, outcome.answer.text)
-    reply = await store.find(ref.address, f"re:{outcome.answer.trace}/{ref.name}")
-    outcome.shown = max(position, reply.position if reply else 0)
+    outcome.shown = position
     return outcome
 
 
 async def _wait_for_jobs(store: EventStore, stream: str, outcome: Outcome, shown: Transcript | None) -> None:
-    """Wait until the work that goes on in the background is done, and show it."""
-    left = {job.id for job in outcome.answer.jobs if job.status in ("scheduled", "running")}
+    """Wait until the work that goes on in the background is done, and show what was not shown of it yet."""
     trace = outcome.answer.trace
+    left = {job.id for job in outcome.answer.jobs}
+    if not left:
+        return
+    before = store.read_all(until=outcome.shown, correlation_id=trace)
+    left -= {event.data.id async for event in before if isinstance(event.data, JobFinished | JobFailed)}
     if left:
         async for event in store.subscribe(after=outcome.shown):
             if event.data.correlation_id != trace:
@@ -236,9 +243,8 @@ async def _wait_for_jobs(store: EventStore, stream: str, outcome: Outcome, shown
                 left.discard(event.data.id)
             if not left:
                 break
-    if outcome.answer.jobs:
-        events = [event async for event in store.read_all(correlation_id=trace)]
-        outcome.answer = answer_of(events, f"{trace}/{name_of(stream)}") or outcome.answer
+    events = [event async for event in store.read_all(correlation_id=trace)]
+    outcome.answer = answer_of(events, f"{trace}/{name_of(stream)}") or outcome.answer
 
 
 # -- what is said of it -----------------------------------------------------------------------------

@@ -101,7 +101,12 @@ def test_without_the_options_that_it_wants_the_request_fails(capsys: pytest.Capt
 
 
 def cut_short(
-    team: Team, store: EventStore, seen: str, told: str, params: Mapping[str, JsonValue] | None = None
+    team: Team,
+    store: EventStore,
+    seen: str,
+    told: str,
+    params: Mapping[str, JsonValue] | None = None,
+    key: str | None = None,
 ) -> None:
     """Say `Go.`; give up waiting once the screen shows `seen`, and stop at once when it shows `told`."""
     screen = io.StringIO()
@@ -114,7 +119,7 @@ def cut_short(
 
     async def work(asking: anyio.CancelScope) -> None:
         model, out = Stuck({"boss": ["Answered."], "ann": ["A"]}), Console(file=screen, width=200)
-        await converse(team, "Go.", model=model, log=store, params=params, out=out, asking=asking)
+        await converse(team, "Go.", model=model, log=store, params=params, key=key, out=out, asking=asking)
 
     async def shown(text: str) -> None:
         while text not in screen.getvalue():
@@ -230,6 +235,33 @@ def test_ctrl_c_during_background_work_leaves_the_answer_and_the_next_run_goes_o
     assert (code, lines[1]) == (0, "Again.")
     assert "other open work goes on, too" in capsys.readouterr().err
     assert sum(request.agent == "keeper" for request in model.requests) == 2
+
+
+@pytest.mark.parametrize("wait", [0, 200])
+def test_with_the_same_key_background_work_that_was_cut_short_is_shown_once_to_its_end(wait: int):
+    store, screen = MemoryStore(), io.StringIO()
+    cut_short(sleepy(), store, "[job] works", "not done yet", key="k")
+
+    class Slow(ScriptedModel):
+        async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
+            for _ in range(wait):  # 0: done before the answer is read again; 200: after
+                await anyio.lowlevel.checkpoint()
+            return await super().complete(request, say)
+
+    async def talk() -> int:
+        model = Slow({"keeper": [[("memory_finish_edits", {})]]})
+        return await converse(sleepy(), "Go.", model=model, log=store, key="k", out=Console(file=screen, width=200))
+
+    assert anyio.run(talk) == 0
+    lines = screen.getvalue().splitlines()
+    assert lines[3:8] == [
+        "keeper:",
+        "[job] works in the background on what was said",
+        "[again] goes on where the process stopped (attempt 2)",
+        "[memory_finish_edits] the memory is up to date",
+        "[job] completed",
+    ]
+    assert "background work of keeper: completed" in lines[8:]
 
 
 def test_a_key_that_is_known_shows_its_background_work_again_and_asks_nobody():

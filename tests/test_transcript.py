@@ -101,7 +101,7 @@ def began(id: str) -> RecordedEvent:
 
 
 def test_of_several_that_begin_at_once_the_first_is_named_and_the_others_when_they_speak():
-    assert shown(began(A), began(B), said(B, "two"), said(A, "one")) == "a\n\nb\n  two\n\na\n  one\n"
+    assert shown(began(A), began(B), said(A, "one"), said(B, "two")) == "a\n  one\n\nb\n  two\n"
 
 
 def test_who_begins_after_the_others_have_ended_is_named_at_once():
