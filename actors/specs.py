@@ -341,7 +341,7 @@ def check_shares(group: Group) -> None:
         if both:
             raise SpecError(
                 f"the manager {group.manager.name!r} may edit {', '.join(both)}, which the members of "
-                f"{group.name!r} edit in the background; give it block.read_only()"
+                f"{group.name!r} edit in the background; let it only read them"
             )
 
 

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from callboard.events import RecordedEvent
 from callboard.events.catalog import (
+    ChoiceMade,
     JobFailed,
     JobFinished,
     JobScheduled,
@@ -26,10 +27,13 @@ from callboard.events.catalog import (
 from .quotes import whole
 from .words import name_of
 
+SPEAKER = "choose_next_speaker"
+"""The tool of a choice that gives the word, and is no word itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One member's word; `error` says why there is no text."""
+    """One member's word, or its vote; `error` says why there is no text."""
 
     speaker: str
     text: str
@@ -105,6 +109,10 @@ def _turns(events: Sequence[RecordedEvent], stream: str, id: str) -> tuple[Turn,
             case MessageSent(id=turn, kind="turn", recipient=recipient, cue=cue) if turn.startswith(f"{id}/"):
                 if cue is None or not cue.pick:
                     sent[turn] = name_of(recipient)
+            case ChoiceMade(id=request, turn=number, by=by, tool=tool, choice=choice) if (
+                number and request == id and tool != SPEAKER
+            ):
+                turns.append(Turn(by, choice, "" if choice else "made no choice"))
             case JobStarted(id=job):
                 jobs.add(job)
             case SendAnswered(id=turn, text=text) if turn in sent and turn not in jobs:

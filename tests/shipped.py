@@ -126,10 +126,10 @@ PLAYS = {
             "support_lead": ["Neither.", "No.", "Still neither.", "No."],
             "chair": [[("break_tie", {"choice": "Quay", "reason": "nobody else has it"})]],
         },
-        ["panel"],
+        ["?"] * 6 + ["chair"],
         "Quay",
         "",
-        "votes: Pier 1, Quay 1 · abstained: support_lead\n1 turn · ended by manager",
+        "votes: Pier 1, Quay 1 · abstained: support_lead\n7 turns · ended by manager",
         {"options": ["Pier", "Quay"]},
     ),
     "debate": Play(

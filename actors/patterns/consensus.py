@@ -39,6 +39,10 @@ class Consensus:
         checked_count(self.max_rounds, "max_rounds", "Consensus")
         if isinstance(self.options, str):
             raise SpecError(f"options are {self.options!r}; a list of texts is wanted", where="Consensus")
+        if self.options and len(set(self.options)) < max(2, len(self.options)):
+            raise SpecError(
+                f"options are {list(self.options)!r}; two or more different ones are wanted", where="Consensus"
+            )
 
     @property
     def needs_manager(self) -> bool:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from callboard.projections import GroupState
+from callboard.projections.answer import SPEAKER
 
 from .round_robin import checked_count
 from .steps import Finish, Observe, Pick, Speak, last_answer
-
-TOOL = "choose_next_speaker"
-"""The tool that a manager chooses with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Dynamic:
         last = group.turns[-1:]
         options = tuple(name for name in group.members if name not in last) or group.members
         least = min(options, key=lambda name: (group.turns.count(name), options.index(name)))
-        return Pick(TOOL, options, question(group, options), fallback=least)
+        return Pick(SPEAKER, options, question(group, options), fallback=least)
 
 
 def question(group: GroupState, options: tuple[str, ...]) -> str:
