@@ -24,43 +24,38 @@ from functools import partial
 from typing import Any
 
 ABOUT = """
-turn  opens    MessageReceived
-turn  goes on  TurnStarted TurnResumed TurnCancelling
-turn  closes   TurnFinished TurnFailed TurnCancelled MessageDeadLettered
-send  opens    MessageSent
-send  goes on  SendCancelling
-send  closes   SendAccepted SendAnswered SendFailed
-call  opens    ModelCallRequested
-call  goes on  ModelCallStarted ModelAttemptFailed
-call  closes   ModelCallFinished ModelCallFailed
-tool  opens    ToolCallRequested
-tool  goes on  ToolCallStarted ToolCallInDoubt ToolCallRetried
-tool  closes   ToolCallFinished ToolCallFailed ToolCallResolved
+turn > MessageReceived > TurnStarted TurnResumed TurnCancelling > TurnFinished TurnFailed TurnCancelled
+turn > > ChoiceMade MemberFailed LoadAsked LoadObserved GroupScaled > MessageDeadLettered
+send > MessageSent > SendCancelling > SendAccepted SendAnswered SendFailed
+call > ModelCallRequested > ModelCallStarted ModelAttemptFailed > ModelCallFinished ModelCallFailed
+tool > ToolCallRequested > ToolCallStarted ToolCallInDoubt ToolCallRetried > ToolCallFinished ToolCallFailed
+tool > > > ToolCallResolved
+job > JobScheduled > JobStarted > JobFinished JobFailed
 """
-"""What each type does to the thing that its `id` names."""
-ROWS = [(line[:4], line[6:13].strip(), line[15:].split()) for line in ABOUT.strip().splitlines()]
-KIND = {type: kind for kind, _, types in ROWS for type in types}
-OPENS, CLOSES = ({type for _, does, types in ROWS if does == verb for type in types} for verb in ("opens", "closes"))
+"""What each type does to the thing that its `id` names: it opens it, goes on with it, or closes it."""
+ROWS = [[part.split() for part in line.split(">")] for line in ABOUT.strip().splitlines()]
+KIND = {type: kind for [kind], *parts in ROWS for types in parts for type in types}
+OPENS, CLOSES = ({type for row in ROWS for type in row[does]} for does in (1, 3))
 
-OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3}
+OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3, "job": -3}
 """Which part of an id names the actor in whose stream the thing is."""
 
-ANSWERS = {"TurnFinished", "BlockEdited"}
+ANSWERS = {"TurnFinished", "BlockEdited", "BlockAttached", "BlockDetached"}
 REFUSALS = {"TurnFailed", "TurnCancelled", "MessageDeadLettered", "MessageRefused", "BlockEditRefused"}
 """What answers a message under the key `re:<id>`."""
 
-OTHERS = {"MessageRefused", "BlockEdited", "BlockEditRefused", "AgentChanged", "GroupChanged", "BlockChanged"}
+RETIRED, CHANGED = {"AgentRetired", "GroupRetired"}, {"AgentChanged", "GroupChanged", "BlockChanged"}
+OF_GROUP = {"MemberJoined", "MemberLeft", "GroupAltered", "BlockShared", "BlockUnshared", "GroupReset", "ScalingSet"}
 OF_LOG = {"LogCreated", "WriterOpened", "WriterClosed", "LossAccepted", "EventRedacted"}
 FIRST = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
 """The first event of each kind of stream."""
 
-TYPES = dict.fromkeys({*KIND, *OTHERS, *OF_LOG, *FIRST.values()}, 1)
+TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *RETIRED, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1)
 """Every type with its newest schema version."""
 
 COLUMNS = (
-    "position", "stream", "version", "type", "schema_version", "data", "content", "salt", "key", "correlation_id",
-    "causation_id", "recorded_at", "chain",
-)  # fmt: skip
+    "position stream version type schema_version data content salt key correlation_id causation_id recorded_at chain"
+).split()
 APPLICATION_ID, FORMAT, MOST = int.from_bytes(b"call", "big"), 1, 1_000
 
 
@@ -84,11 +79,11 @@ class Audit:
         self.row: Data = {}
         self.chain, self.owned = b"", False
         self.texts: dict[str, dict[int, int | None]] = defaultdict(dict)  # how many; None without any
-        self.keys, self.received = set[Pair](), set[Pair]()
+        self.keys = set[Pair]()
         self.latest, self.attempts, self.taken = (defaultdict[Any, int](int) for _ in range(3))
         self.open, self.ended = dict[Pair, list[str]](), dict[Pair, int]()
-        self.once, self.working = dict[str, int](), dict[str, str]()
-        self.sent, self.answers = dict[Pair, Pair](), dict[Pair, tuple[bool, Any]]()
+        self.once, self.working, self.retired = dict[str, int](), dict[str, str](), set[str]()
+        self.sent, self.answers = dict[Pair, Pair](), dict[Pair, tuple[bool, Any, Any]]()
         self.order, self.waiting = (defaultdict[Any, dict[str, int]](dict) for _ in range(2))
 
     def wrong(self, check: str, found: object, wanted: object) -> None:
@@ -128,10 +123,9 @@ class Audit:
             self.wrong("redaction", "its texts", "none: EventRedacted says that they were erased")
         if self.anchor and self.anchor[1] == self.last and self.anchor[2] != self.chain:
             self.wrong("anchor", self.chain, self.anchor[2])
-        if (row["stream"], row["key"]) in self.keys:
+        if row["key"] is not None and (row["stream"], row["key"]) in self.keys:
             self.wrong("key", f"{row['key']!r} again", "each key once in a stream")
-        if row["key"] is not None:
-            self.keys.add((row["stream"], row["key"]))
+        self.keys.add((row["stream"], row["key"]))
         if row["causation_id"] is not None:
             stream, _, version = str(row["causation_id"]).rpartition("@")
             if not version[:19].isdecimal() or int(version[:19]) not in self.texts.get(stream, ()):
@@ -158,12 +152,14 @@ class Audit:
                 self.wrong("reference", text, f"one of {count or 0} texts of an event up to here, or of a redacted one")
 
     def _event(self, type: str, data: Data) -> None:
-        row, id = self.row, data.get("id", "")
-        kind = row["stream"].split("-", 1)[0]
+        row, id, kind = self.row, data.get("id", ""), self.row["stream"].split("-", 1)[0]
         if type not in TYPES or row["schema_version"] != TYPES[type]:
             self.wrong("schema", f"{type} {row['schema_version']}", f"version {TYPES.get(type, 'of a known type')}")
-        if kind not in FIRST or (row["version"] == 1) != (type == FIRST[kind]):
+        again = row["stream"] in self.retired and type == FIRST.get(kind)  # who was retired can begin anew
+        if kind not in FIRST or (row["version"] == 1 or again) != (type == FIRST[kind]):
             self.wrong("stream", type, f"{FIRST.get(kind, 'a known kind of stream')} as its first event, only there")
+        if again or type in RETIRED:
+            self.retired ^= {row["stream"]}
         key = f"re:{id}" if type in ANSWERS | REFUSALS else id if type == "MessageReceived" else None
         key = f"command:{data['command']}" if data.get("command") else key
         if row["key"] != key:
@@ -177,9 +173,9 @@ class Audit:
             elif KIND[type] == "send":
                 self._of_send(type, id, data)
         if type in ANSWERS | REFUSALS:
-            self.answers[row["stream"], id] = type in ANSWERS, self._placed(data.get("text"))
-            if type.startswith("Block") and "-" in data["to"]:
-                self._delivered(data["to"], id, "edit")
+            self.answers[row["stream"], id] = type in ANSWERS, self._placed(data.get("text")), self._ended(data)
+            if type.startswith("Block") and "-" in (sender := data.get("by", data.get("to"))):
+                self._delivered(sender, id, type[5:11].lower() if "by" in data else "edit")
         if type == "LogCreated" and self.anchor and self.anchor[0] not in (data["log_id"], ""):
             self.wrong("anchor", data["log_id"], self.anchor[0])
         self.owned |= type == "WriterOpened"
@@ -197,8 +193,7 @@ class Audit:
                 self.wrong("pair", f"{type} of {id!r} again", "each opened once")
                 return False
             self.open[kind, id] = [self.row["stream"], type]
-            parts = ["", "", "", *id.split("/")]
-            if parts[OWNER[kind]] != self.row["stream"].partition("-")[2]:
+            if ["", "", "", *id.split("/")][OWNER[kind]] != self.row["stream"].partition("-")[2]:
                 self.wrong("id", f"{type} of {id!r}", "an id that names whose it is")
             return True
         if (kind, id) not in self.open:
@@ -207,6 +202,8 @@ class Audit:
             return False
         if self.open[kind, id][0] != self.row["stream"]:
             self.wrong("pair", f"{type} of {id!r} here", f"it in {self.open[kind, id][0]}")
+        if type == "JobFinished" and self.open[kind, id][1] != "JobStarted":
+            self.wrong("pair", f"{type} of {id!r}", "work that was started")
         self.open[kind, id][1] = type
         if type in CLOSES:
             del self.open[kind, id]
@@ -229,7 +226,6 @@ class Audit:
     def _of_turn(self, type: str, id: str, data: Data) -> None:
         stream, sender = self.row["stream"], data.get("sender", "")
         if type == "MessageReceived":
-            self.received.add((stream, id))
             self.requests += "-" not in sender
             self.waiting[stream][id] = self.last
             if "-" in sender:
@@ -247,28 +243,33 @@ class Audit:
         stream = self.row["stream"]
         if self.sent.get((sender, id)) != (stream, kind):
             self.wrong("send", f"{id!r} from {sender}", f"MessageSent of that kind to {stream} before it")
-            return
-        number = self.order[sender, stream][id]
-        if number <= self.taken[sender, stream]:
+        elif (number := self.order[sender, stream][id]) <= self.taken[sender, stream]:
             self.wrong("order", f"{id!r} from {sender}", "messages of one sender in the order sent")
-        self.taken[sender, stream] = number
+        else:
+            self.taken[sender, stream] = number
 
     def _of_send(self, type: str, id: str, data: Data) -> None:
         stream = self.row["stream"]
         if type == "MessageSent":
             self.sent[stream, id] = data["recipient"], data["kind"]
-            order = self.order[stream, data["recipient"]]
-            order[id] = len(order) + 1
+            self.order[stream, data["recipient"]][id] = self.row["version"]
             return
         recipient, kind = self.sent.get((stream, id), ("", ""))
-        if type == "SendAccepted" and (recipient, id) not in self.received:
-            self.wrong("answer", f"{id!r} is accepted", f"MessageReceived in {recipient}")
+        known = {(recipient, id), (recipient, f"re:{id}")} & self.keys  # what begins or retires somebody has no id
+        if type == "SendAccepted" and not (recipient in self.latest if kind in ("start", "retire") else known):
+            self.wrong("answer", f"{id!r} is accepted", f"what says so in {recipient}")
         if type == "SendAnswered" or (type == "SendFailed" and data.get("accepted", True)):
-            ok, text = self.answers.get((recipient, id), (None, None))
+            ok, text, ended = self.answers.get((recipient, id), (None, None, None))
             if ok is not (type == "SendAnswered"):
                 self.wrong("answer", f"{type} of {id!r}", f"an answer of that kind under re:{id} in {recipient}")
+            elif ok and ended != self._ended(data):
+                self.wrong("answer", f"it ended with {self._ended(data)}", f"what the answer ended with, {ended}")
             elif kind != "edit" and text is not None and text != self._placed(data["text"]):
                 self.wrong("answer", f"text {data['text']}", f"the text of the answer, {text}")
+
+    def _ended(self, data: Data) -> list[Any]:
+        uses = ([use["name"], self._placed(use["arguments"])] for use in data.get("uses", ()))
+        return [data.get("stop_reason", "end"), *uses]
 
     def _placed(self, text: Any) -> Any:
         return [self.row["stream"], self.row["version"], text] if isinstance(text, int) else text
@@ -276,13 +277,12 @@ class Audit:
 
 def text_fields(type: str, data: Data) -> Iterator[Any]:
     """Yield what stands in `data` for a text: a number, or an array that refers to another event."""
-    yield from (data[name] for name in ("text", "arguments", "put", "reason") if name in data)
-    yield from (part[1] for part in data.get("parts", ()))
+    names = ["text", "arguments", "put", "raw", "note", "tools", *(["reason"] if type in OF_LOG else [])]
+    yield from (data[name] for name in names if name in data)
+    yield from (part[1] for name in ("parts", "quotes") for part in data.get(name, ()))
     yield from (use["arguments"] for use in data.get("uses", ()))
-    spec = data.get("spec", {})
-    name = {"Agent": "instructions", "Block": "value"}.get(type.removesuffix("Started").removesuffix("Changed"))
-    if name in spec:
-        yield spec[name]
+    cue, spec = data.get("cue") or {}, data.get("spec") or (data.get("scaling") or {}).get("template", {})
+    yield from (one[name] for name, one in (("tools", cue), ("instructions", spec), ("value", spec)) if name in one)
 
 
 def connected(path: str, folder: str) -> sqlite3.Connection:
@@ -304,8 +304,8 @@ def opened(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
         connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-        [(found,)] = connection.execute("PRAGMA application_id").fetchall()
-        [(version,)] = connection.execute("PRAGMA user_version").fetchall()
+        pragmas = ("PRAGMA application_id", "PRAGMA user_version")
+        found, version = (connection.execute(pragma).fetchone()[0] for pragma in pragmas)
         kinds = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'events'").fetchall()
         if found != APPLICATION_ID or kinds != [("table",)]:
             raise Unusable("it is no callboard log")
