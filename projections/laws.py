@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from callboard.events import Event, RecordedEvent
-from callboard.events.catalog import BlockEdited, BlockEditRefused, BlockStarted, MessageReceived
+from callboard.events.catalog import (
+    BlockAttached,
+    BlockDetached,
+    BlockEdited,
+    BlockEditRefused,
+    BlockStarted,
+    MessageReceived,
+)
 
 from .block import spliced
 from .findings import Findings, Place
+from .group_laws import GroupLaws
 from .pending import NotPaired, Pending
 from .words import name_of
 
 BEGINNINGS = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
-"""The first event of a stream, by the kind of the stream; it stands nowhere else."""
+"""The first event of a stream, by the kind of the stream; it stands nowhere else but after who was retired."""
 
 OF_AGENTS = ("call", "tool")
 """Kinds of things that only agents have open."""
@@ -19,10 +27,19 @@ OF_AGENTS = ("call", "tool")
 OF_ACTORS = ("turn", "send")
 """Kinds of things that agents and groups have open."""
 
+OF_GROUPS = (
+    "BlockShared", "BlockUnshared", "ChoiceMade", "GroupScaled", "LoadAsked", "LoadObserved", "MemberFailed",
+    "MemberJoined", "MemberLeft", "ScalingSet",
+)  # fmt: skip
+"""Types that stand in streams of groups, though their names or what they are about would not say so."""
+
+GIVEN = ("BlockAttached", "BlockDetached")
+"""What a group does to whoever is in it."""
+
 OF_THE_LOG = ("LogCreated", "LogForked", "WriterOpened", "WriterClosed", "LossAccepted", "EventRedacted")
 """Types that stand in the stream `system`, and nothing else does."""
 
-OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3}
+OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3, "job": -3}
 """Which part of the id of a thing names the actor in whose stream it is."""
 
 
@@ -37,7 +54,7 @@ class Laws:
     def __init__(self, findings: Findings) -> None:
         self.pending = Pending()
         self.asked = 0
-        self._findings = findings
+        self._findings, self._groups = findings, GroupLaws(findings)
         self._ended: dict[tuple[str, str], int] = {}
         self._values: dict[str, str | None] = {}
 
@@ -47,6 +64,7 @@ class Laws:
         self._standing(event, place)
         self._owner(event, place)
         self._pair(event, place)
+        self._groups.take(event, place)
         if event.stream.startswith("block-"):
             self._splice(event.stream, event.data, place)
 
@@ -61,7 +79,8 @@ class Laws:
         if beginning is None or (kind == "system") != (event.stream == "system"):
             self._findings.add(place, "stream", f"a stream {event.stream!r}", "agent-, group-, block- or system")
             return
-        if (event.version == 1) != (event.type == beginning):
+        again = event.type == beginning and self._groups.retired(event.stream)
+        if (event.version == 1 or again) != (event.type == beginning):
             wanted = f"{beginning} as the first event of a stream of this kind, and only there"
             self._findings.add(place, "stream", event.type, wanted)
         elif not _may_stand(kind, event):
@@ -73,6 +92,8 @@ class Laws:
         part = OWNER.get(kind)
         if isinstance(data, BlockEdited | BlockEditRefused):
             part, name = (-1, name) if data.to == "user" else (-3, name_of(data.to))
+        if isinstance(data, BlockAttached | BlockDetached):
+            part, name = -3, name_of(data.by)
         if part is None:
             return
         parts = data.id.split("/")
@@ -127,7 +148,9 @@ def _may_stand(kind: str, event: RecordedEvent) -> bool:
         return False
     if about in OF_AGENTS:
         return kind == "agent"
-    if about in OF_ACTORS:
+    if about == "job" or type in OF_GROUPS:
+        return kind == "group"
+    if about in OF_ACTORS or type in GIVEN:
         return kind in ("agent", "group")
     own = [name for name in ("agent", "group", "block") if type.startswith(name.capitalize())]
     return not own or kind in own

@@ -31,6 +31,28 @@ def _apart(value: object, at: str, quotes: list[Quote]) -> object:
             return value
 
 
+def misplaced(data: Mapping[str, JsonValue], quotes: Iterable[Quote]) -> str | None:
+    """Return the first place of a text at which `data` has no room for one; None where all have. Pure."""
+    for at, _ in quotes:
+        node: JsonValue = dict(data)
+        for part in at.split("/")[1:]:
+            node = _at(node, part.replace("~1", "/").replace("~0", "~"))
+        if node is not None:
+            return at
+    return None
+
+
+def _at(node: JsonValue, part: str) -> JsonValue:
+    """Return what stands at `part` of `node`; where it has no such part, something that is not null."""
+    match node:
+        case dict():
+            return node.get(part, "")
+        case list() if part.isascii() and part.isdigit() and int(part[:9]) < len(node):
+            return node[int(part)]
+        case _:
+            return ""
+
+
 def whole(data: Mapping[str, JsonValue], quotes: Iterable[Quote]) -> dict[str, JsonValue]:
     """Return data with its texts in their places again. Pure."""
     found = dict(data)

@@ -52,7 +52,6 @@ FIRST = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarte
 
 TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *RETIRED, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1)
 """Every type with its newest schema version."""
-
 COLUMNS = (
     "position stream version type schema_version data content salt key correlation_id causation_id recorded_at chain"
 ).split()
@@ -79,7 +78,7 @@ class Audit:
         self.row: Data = {}
         self.chain, self.owned = b"", False
         self.texts: dict[str, dict[int, int | None]] = defaultdict(dict)  # how many; None without any
-        self.keys = set[Pair]()
+        self.keys = set[Any]()
         self.latest, self.attempts, self.taken = (defaultdict[Any, int](int) for _ in range(3))
         self.open, self.ended = dict[Pair, list[str]](), dict[Pair, int]()
         self.once, self.working, self.retired = dict[str, int](), dict[str, str](), set[str]()
@@ -174,7 +173,7 @@ class Audit:
                 self._of_send(type, id, data)
         if type in ANSWERS | REFUSALS:
             self.answers[row["stream"], id] = type in ANSWERS, self._placed(data.get("text")), self._ended(data)
-            if type.startswith("Block") and "-" in (sender := data.get("by", data.get("to"))):
+            if type.startswith("Block") and "-" in (sender := data.get("by") or data["to"]):
                 self._delivered(sender, id, type[5:11].lower() if "by" in data else "edit")
         if type == "LogCreated" and self.anchor and self.anchor[0] not in (data["log_id"], ""):
             self.wrong("anchor", data["log_id"], self.anchor[0])
@@ -277,11 +276,12 @@ class Audit:
 
 def text_fields(type: str, data: Data) -> Iterator[Any]:
     """Yield what stands in `data` for a text: a number, or an array that refers to another event."""
-    names = ["text", "arguments", "put", "raw", "note", "tools", *(["reason"] if type in OF_LOG else [])]
+    names = ("text", "arguments", "put", "raw", "note", "tools", *(["reason"] if type in OF_LOG else []))
     yield from (data[name] for name in names if name in data)
     yield from (part[1] for name in ("parts", "quotes") for part in data.get(name, ()))
     yield from (use["arguments"] for use in data.get("uses", ()))
-    cue, spec = data.get("cue") or {}, data.get("spec") or (data.get("scaling") or {}).get("template", {})
+    cue, scaling = data.get("cue") or Data(), data.get("scaling") or Data()
+    spec = data.get("spec") or scaling.get("template") or Data()
     yield from (one[name] for name, one in (("tools", cue), ("instructions", spec), ("value", spec)) if name in one)
 
 
