@@ -18,6 +18,7 @@ from .block import BlockHistory, BlockVersion
 from .conversation import Utterance
 from .desk import Desk
 from .group import GroupState
+from .group_shapes import DECISIONS, cue_shape, group_step, uses_shape
 from .pending import Open
 from .prompt import Heard, Line, Replied
 from .spans import Attempt, EditSpan, ModelSpan, Span, Step, Summary, ToolSpan, TurnSpan
@@ -68,7 +69,7 @@ def summary_shape(summary: Summary) -> Shape:
 
 
 def span_shape(span: Step) -> Shape:
-    """Return a span and all below it; `kind` is `turn`, `model_call`, `tool_call` or `edit`."""
+    """Return a span and all below it; `kind` is a word for what it is, such as `turn` or `tool_call`."""
     match span:
         case TurnSpan():
             return _place("turn", span) | _turn(span)
@@ -78,6 +79,8 @@ def span_shape(span: Step) -> Shape:
             return _place("tool_call", span) | _tool_call(span)
         case EditSpan():
             return _place("edit", span) | _edit(span)
+        case _:
+            return _place(DECISIONS[type(span)], span) | group_step(span, span_shape)
 
 
 def _place(kind: str, span: Span) -> Shape:
@@ -103,6 +106,9 @@ def _turn(span: TurnSpan) -> Shape:
         "text": span.text,
         "stop_reason": span.stop_reason,
         "attempt": span.attempt,
+        "cue": cue_shape(span),
+        "uses": [uses_shape(use) for use in span.uses],
+        "data": span.data,
         "steps": [span_shape(step) for step in span.steps],
     }
 
@@ -113,7 +119,7 @@ def _model_call(span: ModelSpan) -> Shape:
         "attempts": [_attempt(attempt) for attempt in span.attempts],
         "usage": usage_shape(span.usage) if span.usage else None,
         "text": span.text,
-        "uses": [{"name": use.name, "arguments": str(use.arguments)} for use in span.uses],
+        "uses": [uses_shape(use) for use in span.uses],
         "finish_reason": span.finish_reason,
         "blocks": dict(span.blocks),
         "prompt": span.prompt,

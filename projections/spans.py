@@ -1,4 +1,4 @@
-"""What a trace is made of: turns, model calls, tool calls and edits of blocks, each with its place in the log."""
+"""What a trace is made of: turns, calls, edits, and what groups decided, each with its place in the log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from callboard.events.catalog import Kind, Part, ToolUse, Usage
+from pydantic import JsonValue
+
+from callboard.events.catalog import CueSpec, Kind, Part, ToolUse, Usage
+from callboard.events.groups import Remedy
 from callboard.events.specs import Effect
 
 
@@ -56,7 +59,11 @@ class TurnSpan(Span):
         asked_by: The stream that sent it, or `user`.
         text: The answer, or why there is none.
         attempt: How often it was taken up.
-        steps: What it led to, in order: model calls, tool calls, turns of others.
+        cue: What the group says of a turn that it gave.
+        instead_of: Id of the turn that this one is a try of; empty where it is the first.
+        uses: Tools of the turn that it ended with: tasks delegated, a handoff, a vote.
+        data: What the pattern gave besides the text.
+        steps: What it led to, in order: model calls, tool calls, turns of others, decisions.
     """
 
     asked_by: str
@@ -65,6 +72,10 @@ class TurnSpan(Span):
     text: str = ""
     stop_reason: str = ""
     attempt: int = 1
+    cue: CueSpec = field(default_factory=CueSpec)
+    instead_of: str = ""
+    uses: tuple[ToolUse, ...] = ()
+    data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     steps: list[Step] = field(default_factory=list["Step"])
 
 
@@ -145,7 +156,103 @@ class EditSpan(Span):
     text: str = ""
 
 
-Step = TurnSpan | ModelSpan | ToolSpan | EditSpan
+# -- what a group decides: of one moment, under the request that it belongs to, whose id it has -------
+
+
+@dataclass(slots=True)
+class ChoiceSpan(Span):
+    """A choice; `state` says how it was read: `tool`, `prose`, `fallback` or `rule`.
+
+    Attributes:
+        by: Name of who was asked, in turn number `turn`; empty and 0 for a rule.
+        tool: What the choice is for, by the name of its tool.
+        choice: What counts; empty for none.
+        raw: What the chooser wrote.
+    """
+
+    by: str
+    turn: int
+    tool: str
+    options: tuple[str, ...]
+    choice: str
+    reason: str
+    raw: str
+
+
+@dataclass(slots=True)
+class FailureSpan(Span):
+    """What followed when turn number `turn` failed; `state` is `skip`, `retry`, `reroute`, `standby` or `fail`.
+
+    Attributes:
+        to: Name of who is asked instead.
+        text: Why it failed.
+    """
+
+    member: str
+    turn: int
+    to: str
+    text: str
+
+    @property
+    def then(self) -> Remedy:
+        """What followed."""
+        return self.state  # type: ignore[return-value]
+
+
+@dataclass(slots=True)
+class LoadSpan(Span):
+    """A look at how busy the members are; `state` is `asked` or `observed`.
+
+    Attributes:
+        waiting: Requests that wait for each; `latency` in seconds for a turn of late, where it is known.
+    """
+
+    waiting: dict[str, int] = field(default_factory=dict[str, int])
+    latency: dict[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(slots=True)
+class ScalingSpan(Span):
+    """A decision on how many members there are; `state` is `decided`.
+
+    Attributes:
+        backlog: Requests that waited; `latency` in seconds for a turn of late, on average.
+        joined, left: Names of who came and who went.
+        reason: What was wrong with the rule; empty if nothing.
+    """
+
+    had: int
+    wanted: int
+    backlog: int
+    latency: float
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+    reason: str
+
+
+@dataclass(slots=True)
+class JobSpan(Span):
+    """Work in the background; `state` is `scheduled`, `running`, `finished` or `failed`.
+
+    Attributes:
+        note: What the member is told besides what was said.
+        since, upto: Which items of the group's transcript it is about, counted from 0, the last not included.
+        text: Why it was not done.
+        steps: The turn that did it.
+    """
+
+    member: str
+    note: str
+    since: int = 0
+    upto: int = 0
+    text: str = ""
+    steps: list[Step] = field(default_factory=list["Step"])
+
+
+Decision = ChoiceSpan | FailureSpan | LoadSpan | ScalingSpan
+"""What a group decided, or looked at to decide."""
+
+Step = TurnSpan | ModelSpan | ToolSpan | EditSpan | JobSpan | Decision
 """Anything that stands in a trace."""
 
 Root = TurnSpan | EditSpan
@@ -155,7 +262,7 @@ Root = TurnSpan | EditSpan
 def walk(span: Step) -> Iterator[Step]:
     """Yield `span` and all spans below it, each before its own. Pure."""
     yield span
-    if isinstance(span, TurnSpan | ToolSpan):
+    if isinstance(span, TurnSpan | ToolSpan | JobSpan):
         for step in span.steps:
             yield from walk(step)
 

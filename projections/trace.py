@@ -15,6 +15,16 @@ from callboard.events.catalog import (
     BlockEdited,
     BlockEditRefused,
     BlockStarted,
+    ChoiceMade,
+    CueSpec,
+    GroupScaled,
+    JobFailed,
+    JobFinished,
+    JobScheduled,
+    JobStarted,
+    LoadAsked,
+    LoadObserved,
+    MemberFailed,
     MessageDeadLettered,
     MessageReceived,
     MessageRefused,
@@ -43,9 +53,27 @@ from callboard.events.catalog import (
 
 from .block import difference, spliced
 from .projection import Projection, fold
-from .spans import Attempt, EditSpan, ModelSpan, Root, Span, ToolSpan, TurnSpan
+from .quotes import whole
+from .spans import (
+    Attempt,
+    ChoiceSpan,
+    EditSpan,
+    FailureSpan,
+    JobSpan,
+    LoadSpan,
+    ModelSpan,
+    Root,
+    ScalingSpan,
+    Span,
+    ToolSpan,
+    TurnSpan,
+)
+from .words import turn_of
 
 S = TypeVar("S", bound=Span)
+
+OF_GROUPS = ("attach", "detach", "start", "retire")
+"""Kinds of messages that a group sends for itself, under no request."""
 
 
 class Traces:
@@ -57,6 +85,7 @@ class Traces:
         self._tools: dict[str, ToolSpan] = {}
         self._calls: dict[str, ModelSpan] = {}
         self._edits: dict[str, EditSpan] = {}
+        self._jobs: dict[str, JobSpan] = {}
         self._values: dict[str, str] = {}
 
     def take(self, event: RecordedEvent) -> None:
@@ -70,6 +99,8 @@ class Traces:
                 self._of_call(event)
             case "tool":
                 self._of_tool(event)
+            case "job":
+                self._of_job(event)
             case _:
                 self._of_block(event)
 
@@ -86,14 +117,14 @@ class Traces:
                 turn.attempt = attempt
             case TurnCancelling():
                 turn.state = "cancelling"
-            case TurnFinished(text=text, stop_reason=reason):
-                turn.text, turn.stop_reason = str(text), reason
+            case TurnFinished(text=text, stop_reason=reason, uses=uses, data=given, quotes=quotes):
+                turn.text, turn.stop_reason, turn.uses, turn.data = str(text), reason, uses, whole(given, quotes)
                 _end(turn, event, "answered")
             case TurnFailed(text=text) | TurnCancelled(text=text) | MessageDeadLettered(text=text):
                 turn.text = str(text)
                 _end(turn, event, "cancelled" if isinstance(data, TurnCancelled) else "failed")
             case _:
-                pass
+                _decide(turn, event)
 
     def _received(self, event: RecordedEvent, data: MessageReceived) -> None:
         if (known := self._turns.get(data.id)) is not None:
@@ -106,7 +137,8 @@ class Traces:
         self._put(turn)
 
     def _put(self, span: Root) -> None:
-        parent = self._tools.get(span.id) or self._parent(span.id)  # what a tool sends has the call's id
+        same = self._tools.get(span.id) or self._jobs.get(span.id)  # what a tool or a job sends has its id
+        parent = same or self._parent(span.id)
         if parent is not None:
             parent.steps.append(span)
         elif isinstance(span, TurnSpan) or "-" not in span.asked_by:
@@ -130,13 +162,40 @@ class Traces:
             place = _place(event, "sent", data.recipient)
             if data.kind == "edit":
                 self._add_edit(EditSpan(*place, event.stream, data.edit))
-            else:
-                self._add_turn(TurnSpan(*place, event.stream, data.kind, data.parts))
+            elif data.kind not in OF_GROUPS:
+                turn = TurnSpan(*place, event.stream, data.kind, data.parts, cue=data.cue or CueSpec())
+                turn.instead_of = self._tried(turn)
+                self._add_turn(turn)
         elif isinstance(data, SendFailed):
             span = self._edits.get(data.id) or self._turns.get(data.id)
             if span is not None and span.open:
                 span.text = str(data.text)
                 _end(_moved(span, event), event, "failed")
+
+    def _tried(self, turn: TurnSpan) -> str:
+        """Return the id of the turn that `turn` is another try of; empty where it is none."""
+        parent = self._parent(turn.id) if turn.cue.instead else None
+        turns = [step.id for step in parent.steps if isinstance(step, TurnSpan)] if parent else []
+        return next((id for id in turns if turn_of(id) == turn.cue.instead), "")
+
+    def _of_job(self, event: RecordedEvent) -> None:
+        data = event.data
+        if isinstance(data, JobScheduled):
+            job = self._jobs[data.id] = JobSpan(*_place(event, "scheduled"), data.member, str(data.note))
+            if (turn := self._parent(data.id)) is not None:
+                turn.steps.append(job)
+            return
+        job = _moved(self._jobs[data.id], event)
+        match data:
+            case JobStarted(since=since, upto=upto):
+                job.state, job.since, job.upto = "running", since, upto
+            case JobFinished():
+                _end(job, event, "finished")
+            case JobFailed(text=text):
+                job.text = str(text)
+                _end(job, event, "failed")
+            case _:
+                pass
 
     def _of_call(self, event: RecordedEvent) -> None:
         data = event.data
@@ -233,6 +292,30 @@ def _place(event: RecordedEvent, state: str, stream: str = "") -> tuple[str, str
 def _moved(span: S, event: RecordedEvent) -> S:
     span.last = event.position
     return span
+
+
+def _decide(turn: TurnSpan, event: RecordedEvent) -> None:
+    """Put what a group decided under its turn."""
+    match event.data:
+        case ChoiceMade() as made:
+            place = _place(event, made.read)
+            what = made.by, made.turn, made.tool, made.options, made.choice, made.reason, str(made.raw)
+            turn.steps.append(ChoiceSpan(*place, *what, ended=event.recorded_at))
+        case MemberFailed(member=member, turn=number, to=to, text=text, then=then):
+            failed = FailureSpan(*_place(event, then), member, number, to, str(text), ended=event.recorded_at)
+            turn.steps.append(failed)
+        case LoadAsked():
+            turn.steps.append(LoadSpan(*_place(event, "asked")))
+        case LoadObserved(waiting=waiting, latency=latency):
+            look = next(step for step in reversed(turn.steps) if isinstance(step, LoadSpan))
+            look.waiting, look.latency = waiting, latency
+            _end(_moved(look, event), event, "observed")
+        case GroupScaled() as scaled:
+            joined = tuple(use.name for use in scaled.joined)
+            what = scaled.had, scaled.wanted, scaled.backlog, scaled.latency, joined, scaled.left, scaled.reason
+            turn.steps.append(ScalingSpan(*_place(event, "decided"), *what, ended=event.recorded_at))
+        case _:
+            pass
 
 
 def _end(span: Span, event: RecordedEvent, state: str) -> None:

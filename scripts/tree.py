@@ -10,9 +10,21 @@ from rich.text import Text
 from rich.tree import Tree
 
 from callboard.events.catalog import Part, Usage
-from callboard.projections.spans import EditSpan, ModelSpan, Root, Span, Step, Summary, ToolSpan, TurnSpan, summary
+from callboard.projections.spans import (
+    EditSpan,
+    JobSpan,
+    ModelSpan,
+    Root,
+    Span,
+    Step,
+    Summary,
+    ToolSpan,
+    TurnSpan,
+    summary,
+)
 from callboard.projections.words import name_of
 from callboard.scripts.screen import Piece, duration, many, moment, one_line, shortened, styled
+from callboard.scripts.tree_groups import cue, decision, ended_by, job
 
 COLOURS = {
     "answered": "green",
@@ -63,7 +75,7 @@ def tree(root: Root, *, full: bool) -> RenderableType:
 
 
 def _grow(tree: Tree, span: Step, *, full: bool) -> None:
-    if not isinstance(span, TurnSpan | ToolSpan):
+    if not isinstance(span, TurnSpan | ToolSpan | JobSpan):
         return
     for step in span.steps:
         _grow(tree.add(_label(step, full=full)), step, full=full)
@@ -81,12 +93,16 @@ def _label(span: Step, *, full: bool) -> RenderableType:
             return _tool_call(span, full=full)
         case EditSpan():
             return _edit(span, full=full)
+        case JobSpan():
+            return job(span, _facts(span, "finished"), full=full)
+        case _:
+            return decision(span, full=full)
 
 
 def _turn(span: TurnSpan, *, full: bool) -> RenderableType:
     told = " was told" if span.kind == "tell" else ""
     again = (f" taken up {span.attempt} times", "yellow") if span.attempt > 1 else ""
-    who = styled((name_of(span.stream), "bold cyan"), told, again, *_facts(span, "answered"))
+    who = styled((name_of(span.stream), "bold cyan"), told, *cue(span), again, *_facts(span, "answered"))
     if span.kind != "turn":
         return Group(who, *(styled((f"{p.speaker}: ", "cyan")) + shortened(p.text, full=full) for p in span.asked))
     shown = span.asked if full or len(span.asked) < 4 else span.asked[-2:]
@@ -142,6 +158,9 @@ def _tool_call(span: ToolSpan, *, full: bool) -> RenderableType:
     if span.resolved_by:
         pieces.append((f", resolved by {span.resolved_by}", "yellow"))
     head = styled(*pieces, *_facts(span, "finished"))
+    if span.effect == "ends" and span.state == "finished":
+        how = ended_by(span, full=full)
+        return Group(head, how) if how else head
     lines: list[RenderableType] = [head]
     if span.arguments:
         lines.append(shortened(span.arguments, full=full, style="dim"))
