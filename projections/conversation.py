@@ -11,6 +11,9 @@ from callboard.events import RecordedEvent, Reference, Text
 from callboard.events.catalog import (
     BlockEdited,
     BlockEditRefused,
+    ChoiceMade,
+    JobScheduled,
+    JobStarted,
     MessageDeadLettered,
     MessageReceived,
     MessageRefused,
@@ -30,10 +33,12 @@ from callboard.events.catalog import (
 )
 
 from .projection import Projection
+from .telling import told
 from .words import name_of
 
-UtteranceKind = Literal["said", "tool call", "result", "edit", "failure"]
-"""A message or answer; a tool with its arguments; what it gave; a changed block; why there is nothing."""
+UtteranceKind = Literal["said", "tool call", "result", "edit", "failure", "choice", "note"]
+"""A message or answer; a tool with its arguments; what it gave; a changed block; why there is nothing; whom or what
+somebody chose; what a group did besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class Utterance:
     Attributes:
         position: The event that puts it into this view.
         speaker: An agent, a group, a tool, a block, or `user`.
-        text: For a tool call its arguments, for an edit what was put in.
+        to: Who is spoken to; for a tool call the tool, for a choice what was chosen.
+        text: For a tool call its arguments, for an edit what was put in, for a choice its reason.
         ref: Where the text was said first; None where it is no recorded text.
     """
 
@@ -64,6 +70,8 @@ class Conversation:
     asked: dict[str, MessageReceived] = field(default_factory=dict[str, MessageReceived])
     tools: dict[str, str] = field(default_factory=dict[str, str])
     known: set[Reference] = field(default_factory=set[Reference])
+    beside: set[str] = field(default_factory=set[str])
+    """Turns that are no part of a group's talk: choices, and work in the background."""
 
     def add(self, event: RecordedEvent, speaker: str, to: str, text: Text, kind: UtteranceKind = "said") -> None:
         """Put one line at the end."""
@@ -125,13 +133,36 @@ def _ended(view: Conversation, event: RecordedEvent) -> None:
 
 
 def _told(view: Conversation, event: RecordedEvent) -> None:
-    """Take in the words of a group's members."""
-    data = event.data
+    """Take in the words of a group's members, and what they pass on."""
+    data, here = event.data, name_of(event.stream)
     match data:
-        case SendAnswered(id=id, text=text):
-            view.add(event, id.rpartition("/")[2], name_of(event.stream), text)
+        case MessageSent(id=id, kind="turn", cue=cue) if cue and cue.pick:
+            view.beside.add(id)
+        case JobScheduled(id=id):
+            view.beside.add(id)
+        case SendAnswered(id=id) | SendFailed(id=id) if id in view.beside:
+            view.beside.discard(id)
+        case SendAnswered(id=id, text=text, uses=uses):
+            if text or not uses:
+                view.add(event, id.rpartition("/")[2], here, text)
+            for use in uses:
+                view.add(event, id.rpartition("/")[2], use.name, use.arguments, "tool call")
         case SendFailed(id=id, text=text):
-            view.add(event, id.rpartition("/")[2], name_of(event.stream), text, "failure")
+            view.add(event, id.rpartition("/")[2], here, text, "failure")
+        case _:
+            pass
+
+
+def _decided(view: Conversation, event: RecordedEvent) -> None:
+    """Take in what a group decided, and how it changed."""
+    data, here = event.data, name_of(event.stream)
+    match data:
+        case ChoiceMade(by=by, choice=choice, reason=reason) if data.read != "fallback":
+            view.add(event, by or here, choice, Text(reason), "choice")
+        case JobStarted():
+            pass  # what comes of it says enough
+        case _ if text := told(data):
+            view.add(event, here, here, Text(text), "note")
         case _:
             pass
 
@@ -147,7 +178,7 @@ def _of_agent(view: Conversation, event: RecordedEvent) -> Conversation:
 
 
 def _of_group(view: Conversation, event: RecordedEvent) -> Conversation:
-    for take in (_heard, _told, _ended):
+    for take in (_heard, _told, _decided, _ended):
         take(view, event)
     return view
 
@@ -173,6 +204,7 @@ def _of_request(view: Conversation, event: RecordedEvent) -> Conversation:
             view.add_new(event, id.rpartition("/")[2], here, text, "failure")
         case _:
             _spoken(view, event)
+            _decided(view, event)
             _ended(view, event)
     return view
 

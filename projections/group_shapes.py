@@ -9,7 +9,9 @@ from pydantic import JsonValue
 
 from callboard.events.catalog import ToolUse
 
+from .group import GroupState
 from .spans import ChoiceSpan, Decision, FailureSpan, JobSpan, LoadSpan, ScalingSpan, Step, TurnSpan
+from .words import Said
 
 Shape = dict[str, JsonValue]
 """A JSON object."""
@@ -55,3 +57,52 @@ def group_step(span: Decision | JobSpan, shape: Callable[[Step], Shape]) -> Shap
 
 def _fields(span: Any, *names: str) -> Shape:
     return {name: getattr(span, name) for name in names}
+
+
+# -- states -----------------------------------------------------------------------------------------
+
+
+def group_facts(state: GroupState) -> Shape:
+    """Return what a group does now, beside who has the word."""
+    started = state.declared.members if state.declared else ()
+    names = [use.name for use in started]
+    return {
+        "phase": state.phase,
+        "turns": state.counter,
+        "answered": state.answered,
+        "last_answered": state.processed,
+        "manager": state.manager,
+        "managers": [*state.managers],
+        "joined": [name for name in state.members if name not in names],
+        "left": [name for name in names if name not in state.members],
+        "failed_in_this_request": [*sorted(state.down)],
+        "choosing": [
+            {"turn": turn, "by": word.member, "tool": word.cue.pick, "options": [*word.options]}
+            for turn, word in state.open.items()
+            if word.cue.pick
+        ],
+        "choices": [
+            {
+                "turn": one.turn,
+                "by": one.by,
+                "tool": one.tool,
+                "choice": one.choice,
+                "read": one.read,
+                "reason": one.reason,
+            }
+            for one in state.choices
+        ],
+        "jobs": [
+            {"id": job.id, "member": job.member, "state": job.phase, "since": job.since, "upto": job.upto}
+            for job in state.jobs.values()
+        ],
+        "given_blocks": [{"by": by, "label": use.label, "stream": use.stream} for by, use in state.given],
+        "scaling": None if state.scaling is None else state.scaling.model_dump(mode="json"),
+        "load": {"waiting": {**state.waiting}, "latency": {**state.latency}},
+    }
+
+
+def said_shape(said: Said) -> Shape:
+    """Return something said in a group, with what the speaker passed on."""
+    uses: list[JsonValue] = [uses_shape(use) for use in said.uses]
+    return {"turn": said.turn, "speaker": said.speaker, "text": str(said.text), "failed": said.failed, "uses": uses}

@@ -18,7 +18,7 @@ from .block import BlockHistory, BlockVersion
 from .conversation import Utterance
 from .desk import Desk
 from .group import GroupState
-from .group_shapes import DECISIONS, cue_shape, group_step, uses_shape
+from .group_shapes import DECISIONS, cue_shape, group_facts, group_step, said_shape, uses_shape
 from .pending import Open
 from .prompt import Heard, Line, Replied
 from .spans import Attempt, EditSpan, ModelSpan, Span, Step, Summary, ToolSpan, TurnSpan
@@ -270,10 +270,8 @@ def group_shape(state: GroupState) -> Shape:
         "members": list(state.members),
         "assigned": state.assigned,
         "has_the_word": {str(turn): word.member for turn, word in state.open.items()},
-        "transcript": [
-            {"turn": said.turn, "speaker": said.speaker, "text": str(said.text), "failed": said.failed}
-            for said in state.transcript
-        ],
+        **group_facts(state),
+        "transcript": [said_shape(said) for said in state.transcript],
     }
 
 

@@ -15,6 +15,7 @@ VERBS = {
     "demo": "Show what callboard does, with a scripted model and no network.",
     "replay": "Show every agent, group and block as of any position of a log.",
     "trace": "Show what came of a request: turns, model calls, tool calls and edits.",
+    "group": "Show the groups of a log, or one and how those in it fare.",
     "log": "Look after a log: calls in doubt, copies, erasure.",
     "mail": "Look after mail: messages that were set aside.",
     "verify": "Check that a log is whole, unchanged, and holds together.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,7 +12,15 @@ from pydantic import JsonValue
 
 from callboard.events import EventStore, SQLiteStore
 from callboard.projections import replay as folded
-from callboard.projections.shapes import agent_shape, block_shape, group_shape, pending_shape, time_shape
+from callboard.projections.conversation import Utterance, group_conversation
+from callboard.projections.shapes import (
+    agent_shape,
+    block_shape,
+    group_shape,
+    pending_shape,
+    time_shape,
+    utterance_shape,
+)
 from callboard.projections.whole import Whole, whole
 from callboard.projections.words import name_of
 from callboard.scripts.border import BadUse
@@ -55,17 +64,25 @@ async def replay(
         state = await folded(store, whole, stream=only, until=until)
         if only is not None and not state.position:
             raise BadUse(f"{only} had not begun at position {until}")
+        talk = await said_in(store, only, until)
     if as_json:
-        print_json(shape(state, until))
+        print_json(shape(state, until, talk))
         return 0
     when = f"  {moment(state.at)}" if only is None else ""
     head = styled((f"position {until:,} of {end:,}", "bold"), (when, "dim"))
-    show(head, states(state, full=only is not None))
+    show(head, states(state, full=only is not None, talk=talk))
     return 0
 
 
-def shape(state: Whole, position: int) -> dict[str, JsonValue]:
-    """Return all states as JSON; `at` is the time of the last event among them. Pure."""
+async def said_in(store: EventStore, stream: str | None, until: int) -> list[Utterance]:
+    """Return all that was said, passed on and decided in the group at `stream`; nothing for whoever is no group."""
+    if stream is None or not stream.startswith("group-"):
+        return []
+    return (await folded(store, group_conversation, stream=stream, until=until)).lines
+
+
+def shape(state: Whole, position: int, talk: Sequence[Utterance] = ()) -> dict[str, JsonValue]:
+    """Return all states as JSON, `talk` being that of a group alone; `at` is the last event's time. Pure."""
     return {
         "position": position,
         "at": time_shape(state.at),
@@ -73,6 +90,7 @@ def shape(state: Whole, position: int) -> dict[str, JsonValue]:
         "groups": {name_of(stream): group_shape(one) for stream, one in state.groups.items()},
         "blocks": {name_of(stream): block_shape(one) for stream, one in state.blocks.items()},
         "pending": pending_shape(state.pending.items.values()),
+        **({"talk": [utterance_shape(line) for line in talk]} if talk else {}),
     }
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from datetime import UTC, datetime
+from typing import cast
 
 from pydantic import JsonValue
 from rich.console import Console, RenderableType
@@ -63,6 +64,21 @@ def one_line(text: str, width: int = 80) -> str:
     """Return `text` as one line of at most `width` characters. Pure."""
     line = " ".join(text[: 4 * width].split())
     return line if len(line) <= width and len(text) <= 4 * width else f"{line[: width - 1]}…"
+
+
+def arguments(text: str, *, full: bool = False) -> Text:
+    """Return the arguments of a tool, each with its name, long ones cut unless `full`. Pure."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        return shortened(text, full=full, style="dim")
+    pieces: list[Piece] = []
+    for key, value in cast("dict[str, object]", found).items():
+        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        pieces += ["  " if pieces else "", (f"{key}: ", "dim"), said if full else one_line(said, 200)]
+    return styled(*pieces)
 
 
 def duration(seconds: float | None) -> str:

@@ -10,13 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from callboard.events.catalog import MessageReceived
-from callboard.projections import AgentState, BlockHistory, Desk, GroupState, Said
+from callboard.projections import AgentState, BlockHistory, Desk, GroupState
 from callboard.projections.agent import ModelCall
+from callboard.projections.conversation import Utterance
 from callboard.projections.pending import Open
 from callboard.projections.prompt import Heard, Line, Replied
 from callboard.projections.whole import Whole
 from callboard.projections.words import name_of
 from callboard.scripts.screen import columns, many, moment, one_line, shortened, styled
+from callboard.scripts.states_groups import group_lines, last_words, talk_rows
 
 VALUE_LINES, VALUE = 12, 1_000
 """Lines and characters that are shown of a block, unless all are asked for."""
@@ -24,14 +26,14 @@ VALUE_LINES, VALUE = 12, 1_000
 LAST = 4
 """Lines of a history or transcript that are shown, unless all are asked for."""
 
-WORDS = {"turn": "turn", "send": "message", "call": "model call", "tool": "tool call"}
+WORDS = {"turn": "turn", "send": "message", "call": "model call", "tool": "tool call", "job": "background work"}
 
 
-def states(whole: Whole, *, full: bool) -> RenderableType:
-    """Return every state; with `full` whole histories and long texts. Pure."""
+def states(whole: Whole, *, full: bool, talk: Sequence[Utterance] = ()) -> RenderableType:
+    """Return every state; with `full` whole histories and long texts, of a group alone its `talk`. Pure."""
     found: list[RenderableType] = []
     parts = (
-        ("groups", [(name_of(s), group(state, full=full)) for s, state in whole.groups.items()]),
+        ("groups", [(name_of(s), group(state, talk=talk)) for s, state in whole.groups.items()]),
         ("agents", [(name_of(s), agent(state, full=full)) for s, state in whole.agents.items()]),
         ("blocks", [(name_of(s), block(history, full=full)) for s, history in whole.blocks.items()]),
     )
@@ -113,25 +115,22 @@ def _count(noun: str, what: str, known: int, shown: int) -> Text:
     return styled((f"{many(known, noun)} {what}{end}", "dim"))
 
 
-def _columns(rows: list[tuple[Text, Text]]) -> list[RenderableType]:
+def _columns(rows: Sequence[tuple[Text, ...]]) -> list[RenderableType]:
     return [columns(*rows)] if rows else []
 
 
 # -- groups and blocks ------------------------------------------------------------------------------
 
 
-def group(state: GroupState, *, full: bool) -> RenderableType:
-    """Return who is in a group, who has the word, and the end of its transcript. Pure."""
-    pattern = state.spec.pattern.code.rpartition(":")[2] if state.spec else ""
-    lines = [styled((f"{pattern} of ", "dim"), ", ".join(state.members)), _doing(state.desk)]
-    words = [f"{word.member} (turn {turn})" for turn, word in state.open.items()]
-    if words:
-        lines.append(styled(("the word is with ", "dim"), (", ".join(words), "yellow")))
-    lines += _backlog(state.desk)
-    shown: Sequence[Said] = state.transcript[:] if full else state.transcript[-LAST:]
+def group(state: GroupState, *, talk: Sequence[Utterance]) -> RenderableType:
+    """Return who is in a group, what it does, and the end of its transcript; all of it where `talk` is given. Pure."""
+    doing = [_doing(state.desk)] if state.desk.turn else []  # else its phase says enough
+    lines = [*group_lines(state), *doing, *_backlog(state.desk)]
+    if talk:
+        return Group(*lines, _count("line", "of its talk", len(talk), len(talk)), *_columns(talk_rows(talk)))
+    shown = state.transcript[-LAST:]
     lines.append(_count("line", "said", len(state.transcript), len(shown)))
-    rows = [_spoken(said.speaker, said.text, failed=said.failed, full=full) for said in shown]
-    return Group(*lines, *_columns(rows))
+    return Group(*lines, *_columns(last_words(shown)))
 
 
 def block(history: BlockHistory, *, full: bool) -> RenderableType:

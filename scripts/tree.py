@@ -23,8 +23,8 @@ from callboard.projections.spans import (
     summary,
 )
 from callboard.projections.words import name_of
-from callboard.scripts.screen import Piece, duration, many, moment, one_line, shortened, styled
-from callboard.scripts.tree_groups import cue, decision, ended_by, job
+from callboard.scripts.screen import Piece, arguments, duration, many, moment, one_line, shortened, styled
+from callboard.scripts.tree_groups import cue, decision, job
 
 COLOURS = {
     "answered": "green",
@@ -159,7 +159,7 @@ def _tool_call(span: ToolSpan, *, full: bool) -> RenderableType:
         pieces.append((f", resolved by {span.resolved_by}", "yellow"))
     head = styled(*pieces, *_facts(span, "finished"))
     if span.effect == "ends" and span.state == "finished":
-        how = ended_by(span, full=full)
+        how = arguments(span.arguments, full=full)
         return Group(head, how) if how else head
     lines: list[RenderableType] = [head]
     if span.arguments:

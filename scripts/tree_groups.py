@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import cast
-
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from callboard.projections.spans import (
     ChoiceSpan,
@@ -15,10 +11,10 @@ from callboard.projections.spans import (
     JobSpan,
     LoadSpan,
     ScalingSpan,
-    ToolSpan,
     TurnSpan,
 )
-from callboard.scripts.screen import Piece, duration, many, one_line, shortened, styled
+from callboard.projections.telling import followed
+from callboard.scripts.screen import Piece, duration, many, shortened, styled
 
 READ = {"tool": "", "prose": "read from its text", "fallback": "", "rule": ""}
 """How a choice was read, where the line would not say so."""
@@ -39,34 +35,13 @@ def cue(span: TurnSpan) -> list[Piece]:
     return about
 
 
-def ended_by(span: ToolSpan, *, full: bool) -> Text:
-    """Return the arguments of a tool that ended its turn, for people. Pure."""
-    try:
-        found = json.loads(span.arguments or "{}")
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        return shortened(span.arguments, full=full, style="dim")
-    pieces: list[Piece] = []
-    for key, value in cast("dict[str, object]", found).items():
-        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        pieces += [("  " if pieces else "", ""), (f"{key}: ", "dim"), said if full else one_line(said, 200)]
-    return styled(*pieces)
-
-
 def decision(span: Decision, *, full: bool) -> RenderableType:
     """Return what a group decided, or looked at. Pure."""
     match span:
         case ChoiceSpan():
             return _choice(span, full=full)
         case FailureSpan():
-            then = {
-                "skip": "it goes on without this turn",
-                "retry": f"{span.member} is asked once more",
-                "reroute": f"{span.to} is asked instead",
-                "standby": f"{span.to} takes its place",
-                "fail": "the request fails",
-            }[span.then]
+            then = followed(span.member, span.to, span.then)
             return styled((f"{span.member} failed: ", "red"), (then, "yellow"), (f"  @{span.last}", "dim"))
         case LoadSpan():
             waits = ", ".join(f"{name} {_busy(span, name)}" for name in span.waiting) or "nobody"

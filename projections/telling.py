@@ -1,0 +1,111 @@
+"""What a group did besides giving the word, each as one sentence. Pure."""
+
+from __future__ import annotations
+
+from callboard.events import Event
+from callboard.events.catalog import (
+    BlockShared,
+    BlockUnshared,
+    ChoiceMade,
+    GroupAltered,
+    GroupReset,
+    GroupRetired,
+    GroupScaled,
+    JobFailed,
+    JobFinished,
+    JobScheduled,
+    JobStarted,
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
+    ScalingSet,
+)
+from callboard.events.groups import Remedy
+
+
+def told(event: Event) -> str:
+    """Return what `event` of a group says, as a sentence; empty where that is told elsewhere, or nothing."""
+    match event:
+        case ChoiceMade():
+            return choice(event)
+        case MemberFailed(member=member, to=to, then=then):
+            return followed(member, to, then)
+        case GroupScaled():
+            return _scaled(event)
+        case JobScheduled(member=member):
+            return f"{member} is to work in the background"
+        case JobStarted() | JobFinished() | JobFailed():
+            return _job(event)
+        case _:
+            return _life(event)
+
+
+def choice(made: ChoiceMade) -> str:
+    """Return who chose what."""
+    options = f"of {', '.join(made.options)}"
+    if made.read != "fallback":
+        return f"{made.by or 'a rule'} chose {made.choice or 'nothing'} {options}"
+    counts = f", so {made.choice} counts" if made.choice else ""
+    reason = f" ({made.reason})" if made.reason else ""
+    return f"{made.by or 'nobody'} made no choice {options}{counts}{reason}"
+
+
+def followed(member: str, to: str, then: Remedy) -> str:
+    """Return what followed when a turn of `member` failed."""
+    match then:
+        case "skip":
+            return f"it goes on without {member}"
+        case "retry":
+            return f"{member} is asked once more"
+        case "reroute":
+            return f"{to} is asked instead of {member}"
+        case "standby":
+            return f"{to} takes the place of {member}"
+        case "fail":
+            return "the request fails"
+
+
+def _scaled(event: GroupScaled) -> str:
+    came = f"; {', '.join(use.name for use in event.joined)} joined" if event.joined else ""
+    went = f"; {', '.join(event.left)} left" if event.left else ""
+    wrong = f"; {event.reason}" if event.reason else ""
+    if event.had == event.wanted and not wrong:
+        return ""
+    return f"{event.wanted} members by its rule, before {event.had}{came}{went}{wrong}"
+
+
+def _job(event: Event) -> str:
+    name = event.id.rpartition("/")[2]
+    match event:
+        case JobStarted(since=since, upto=upto):
+            return f"{name} works in the background on items {since + 1} to {upto}"
+        case JobFailed(text=text):
+            return f"the background work of {name} failed: {text}"
+        case _:
+            return f"the background work of {name} is done"
+
+
+def _life(event: Event) -> str:
+    match event:
+        case MemberJoined(member=member):
+            return f"{member.name} joined"
+        case MemberLeft(name=name):
+            return f"{name} left"
+        case GroupReset():
+            return "what follows begins with no history"
+        case GroupRetired():
+            return "it takes nothing up any more"
+        case BlockShared(share=share):
+            who = "all" if share.writers is None else ", ".join(share.writers) or "nobody"
+            return f"the block {share.label} is shared, written by {who}"
+        case BlockUnshared(label=label):
+            return f"the block {label} is shared no more"
+        case ScalingSet(scaling=scaling):
+            return f"it scales {scaling.template.name} now" if scaling else "it scales no more"
+        case GroupAltered(cleared=cleared):
+            fields = ("description", "pattern", "until", "on_failure")
+            set_to = [name for name in fields if getattr(event, name) is not None]
+            changed = [*(f"{name} changed" for name in set_to), *(f"{name} cleared" for name in cleared)]
+            return ", ".join(changed)
+        case _:
+            return ""
