@@ -307,9 +307,10 @@ def _decide(turn: TurnSpan, event: RecordedEvent) -> None:
         case LoadAsked():
             turn.steps.append(LoadSpan(*_place(event, "asked")))
         case LoadObserved(waiting=waiting, latency=latency):
-            look = next(step for step in reversed(turn.steps) if isinstance(step, LoadSpan))
-            look.waiting, look.latency = waiting, latency
-            _end(_moved(look, event), event, "observed")
+            for look in turn.steps:
+                if isinstance(look, LoadSpan) and look.open:
+                    look.waiting, look.latency = waiting, latency
+                    _end(_moved(look, event), event, "observed")
         case GroupScaled() as scaled:
             joined = tuple(use.name for use in scaled.joined)
             what = scaled.had, scaled.wanted, scaled.backlog, scaled.latency, joined, scaled.left, scaled.reason

@@ -221,13 +221,23 @@ async def work(store: EventStore, name: str) -> None:
 
 
 @cache
+def log_in_memory(name: str) -> MemoryStore:
+    """Return the log of a talk."""
+
+    async def run() -> MemoryStore:
+        store = MemoryStore(now=Clock().now)
+        await work(store, name)
+        return store
+
+    return anyio.run(run)
+
+
+@cache
 def talked(name: str) -> tuple[RecordedEvent, ...]:
     """Return all events of a talk."""
 
     async def run() -> tuple[RecordedEvent, ...]:
-        store = MemoryStore(now=Clock().now)
-        await work(store, name)
-        return tuple([event async for event in store.read_all()])
+        return tuple([event async for event in log_in_memory(name).read_all()])
 
     return anyio.run(run)
 

@@ -217,7 +217,13 @@ def test_the_json_of_states_keeps_its_names(log: str, run: Run) -> None:
     shown = json.loads(run("replay", log, "--json")[1])
     assert list(shown) == "position at agents groups blocks pending".split()
     assert list(shown["agents"]["writer"]) == "spec desk step model_call tool_calls blocks_seen history".split()
-    assert list(shown["groups"]["team"]) == "spec desk members assigned has_the_word transcript".split()
+    assert (
+        list(shown["groups"]["team"])
+        == (
+            "spec desk members assigned has_the_word phase turns answered last_answered manager managers joined left "
+            "failed_in_this_request choosing choices jobs given_blocks scaling load transcript"
+        ).split()
+    )
     assert list(shown["blocks"]["plan"]) == "spec value version history".split()
 
 
