@@ -63,7 +63,7 @@ def details(state: GroupState, table: HealthTable) -> RenderableType:
 
 def _turns(everybody: Sequence[tuple[str, str]], table: HealthTable, day: datetime | None) -> Table:
     drawn = _table(("who", "role"), ("answered", "last at", "failed", "in a row", "last at", "waiting"))
-    drawn.add_column("open", no_wrap=True, overflow="ellipsis", ratio=1)
+    drawn.add_column(ratio=1)
     for stream, role in everybody:
         one = table.of(stream)
         drawn.add_row(
@@ -75,7 +75,7 @@ def _turns(everybody: Sequence[tuple[str, str]], table: HealthTable, day: dateti
             _bad(one.failures),
             _when(one.last_failed, day),
             f"{one.backlog:,}",
-            styled((one.open, "yellow")),
+            "",
         )
     return drawn
 
@@ -99,11 +99,11 @@ def _bad(count: int) -> Text:
 
 def _times(everybody: Sequence[tuple[str, str]], table: HealthTable) -> Table:
     drawn = _table(("who",), ("mean", "last", "at work, mean", "last"))
-    drawn.add_column(ratio=1)
+    drawn.add_column("works on", overflow="fold", ratio=1)
     for stream, _ in everybody:
         one = table.of(stream)
         times = (one.mean_waited, one.last_waited, one.mean_worked, one.last_worked)
-        drawn.add_row(styled((name_of(stream), "cyan")), *map(_time, times), "")
+        drawn.add_row(styled((name_of(stream), "cyan")), *map(_time, times), styled((one.open, "yellow")))
     return drawn
 
 

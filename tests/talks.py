@@ -235,9 +235,10 @@ def log_in_memory(name: str) -> MemoryStore:
 @cache
 def talked(name: str) -> tuple[RecordedEvent, ...]:
     """Return all events of a talk."""
+    log = log_in_memory(name)
 
     async def run() -> tuple[RecordedEvent, ...]:
-        return tuple([event async for event in log_in_memory(name).read_all()])
+        return tuple([event async for event in log.read_all()])
 
     return anyio.run(run)
 
