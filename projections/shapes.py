@@ -219,6 +219,7 @@ def _desk(desk: Desk) -> Shape:
         "attempt": desk.attempt if desk.turn else None,
         "backlog": [_message(message) for message in desk.backlog],
         "cancelling": [id for id in sorted(desk.cancelling)],
+        "retired": desk.retired,
         "sends": [{"id": sent.id, "recipient": sent.recipient, "wants": sent.kind} for sent in desk.sends.values()],
     }
 

@@ -66,7 +66,7 @@ def agent(state: AgentState, *, full: bool) -> RenderableType:
 
 def _doing(desk: Desk) -> Text:
     if desk.turn is None:
-        return styled(("idle", "dim"))
+        return styled(("retired" if desk.retired else "idle", "dim"))
     again = f", taken up {desk.attempt} times" if desk.attempt > 1 else ""
     state = "cancelling" if desk.turn.id in desk.cancelling else "works on"
     asked = desk.turn.sender if "-" not in desk.turn.sender else name_of(desk.turn.sender)

@@ -31,6 +31,7 @@ from callboard import (
     Supervisor,
     System,
 )
+from callboard.actors.scaling import Load, one_each
 from callboard.actors.testing import ScriptedModel, calls
 from callboard.events import EventStore, ModelError, RecordedEvent
 
@@ -109,6 +110,20 @@ async def live(system: System, group: GroupRef) -> None:
     await group.ask("sun", key="k3")
     await group.retire()
     await system.quiet()
+
+
+def none(load: Load) -> int:
+    """Return no member, whatever the load."""
+    return 0
+
+
+async def shrink(system: System, group: GroupRef) -> None:
+    """Let members made from a template come, go, and come again."""
+    hand = agent("hand")
+    for n, rule in enumerate((one_each, none, one_each, none), start=1):
+        await group.scale(hand, between=(0 if rule is none else 2, 2), by=rule)
+        await group.ask("tides", key=f"k{n}")
+        await system.quiet()
 
 
 WRITER, CRITIC, BOSS, SECOND = agent("writer", "prose"), agent("critic", "prose"), agent("boss"), agent("second")
@@ -206,6 +221,11 @@ TALKS = {
         Group("team", PAIR, RoundRobin()),
         {name: ["One.", "Two.", "Three."] for name in ("writer", "critic", "editor", "hand-1", "hand-2")},
         live,
+    ),
+    "shrunk": Talk(
+        Group("team", (WRITER,), RoundRobin(1)),
+        {"writer": ["One.", "Two.", "Three.", "Four."]},
+        shrink,
     ),
 }
 """By the name of the pattern, or of what happens."""

@@ -112,6 +112,15 @@ def test_the_phase_comes_with_turns_and_the_last_request(replay: Run) -> None:
     )  # fmt: skip
 
 
+def test_a_member_that_was_retired_with_scaling_says_so(replay: Run) -> None:
+    agents = json.loads(replay("shrunk", "--json"))["agents"]
+    assert [name for name, one in agents.items() if one["desk"]["retired"]] == ["hand-1", "hand-2"]
+    out = replay("shrunk")
+    assert [line.split() for line in out.splitlines() if line.endswith(" retired")] == [
+        ["hand-1", "retired"], ["hand-2", "retired"],
+    ]  # fmt: skip
+
+
 def test_what_was_passed_on_stands_in_the_transcript(replay: Run) -> None:
     out = replay("supervisor", *until("supervisor", "SendAnswered"))
     assert "boss  delegate  worker: writer  task: write of tides" in out
