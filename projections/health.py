@@ -7,6 +7,7 @@ from datetime import datetime
 
 from callboard.events import RecordedEvent
 from callboard.events.catalog import (
+    ActorRestarted,
     MessageDeadLettered,
     MessageReceived,
     TurnCancelled,
@@ -30,6 +31,7 @@ class Health:
         worked: From the beginning of the work to the reply; `last_worked` of the last one.
         begun: How many of these were begun: a turn can end in the backlog.
         backlog: Messages that wait; `open` is the id of the turn that is worked on.
+        restarts: How often it failed itself, and began again from its log.
     """
 
     answered: int = 0
@@ -45,6 +47,7 @@ class Health:
     begun: int = 0
     backlog: int = 0
     open: str = ""
+    restarts: int = 0
 
     @property
     def mean_waited(self) -> float | None:
@@ -112,6 +115,8 @@ class HealthTable:
         if event.type in ("AgentStarted", "GroupStarted"):
             self.actors.setdefault(stream, Health())
         match data:
+            case ActorRestarted() if stream in self.actors:
+                self.actors[stream].restarts += 1
             case MessageReceived(id=id, sender=sender):
                 self._turns[stream, id] = _Turn(sender, at)
                 self.actors.setdefault(stream, Health()).backlog += 1

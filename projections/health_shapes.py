@@ -81,6 +81,7 @@ def health_shape(health: Health) -> Shape:
         "last_seconds": _rounded(health.last_waited),
         "mean_work_seconds": _rounded(health.mean_worked),
         "last_work_seconds": _rounded(health.last_worked),
+        "restarts": health.restarts,
         "backlog": health.backlog,
         "open": health.open or None,
     }

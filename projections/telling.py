@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callboard.events import Event
 from callboard.events.catalog import (
+    ActorRestarted,
     BlockShared,
     BlockUnshared,
     ChoiceMade,
@@ -93,6 +94,8 @@ def _life(event: Event) -> str:
             return f"{name} left"
         case GroupReset():
             return "what follows begins with no history"
+        case ActorRestarted(text=text, failures=failures):
+            return f"it began again from its log, having failed {failures} times of late: {text}"
         case GroupRetired():
             return "it takes nothing up any more"
         case BlockShared(share=share):

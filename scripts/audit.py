@@ -40,17 +40,17 @@ OPENS, CLOSES = ({type for row in ROWS for type in row[does]} for does in (1, 3)
 OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3, "job": -3}
 """Which part of an id names the actor in whose stream the thing is."""
 
-ANSWERS = {"TurnFinished", "BlockEdited", "BlockAttached", "BlockDetached"}
+ANSWERS = {"TurnFinished", "BlockEdited", "BlockAttached", "BlockDetached", "AgentRetired", "GroupRetired"}
 REFUSALS = {"TurnFailed", "TurnCancelled", "MessageDeadLettered", "MessageRefused", "BlockEditRefused"}
 """What answers a message under the key `re:<id>`."""
 
-RETIRED, CHANGED = {"AgentRetired", "GroupRetired"}, {"AgentChanged", "GroupChanged", "BlockChanged"}
+CHANGED = {"AgentChanged", "GroupChanged", "BlockChanged", "ActorRestarted"}
 OF_GROUP = {"MemberJoined", "MemberLeft", "GroupAltered", "BlockShared", "BlockUnshared", "GroupReset", "ScalingSet"}
 OF_LOG = {"LogCreated", "WriterOpened", "WriterClosed", "LossAccepted", "EventRedacted"}
 FIRST = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
 """The first event of each kind of stream."""
 
-TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *RETIRED, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1)
+TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1)
 """Every type with its newest schema version."""
 COLUMNS = (
     "position stream version type schema_version data content salt key correlation_id causation_id recorded_at chain"
@@ -157,7 +157,7 @@ class Audit:
         again = row["stream"] in self.retired and type == FIRST.get(kind)  # who was retired can begin anew
         if kind not in FIRST or (row["version"] == 1 or again) != (type == FIRST[kind]):
             self.wrong("stream", type, f"{FIRST.get(kind, 'a known kind of stream')} as its first event, only there")
-        if again or type in RETIRED:
+        if again or type.endswith("Retired"):
             self.retired ^= {row["stream"]}
         key = f"re:{id}" if type in ANSWERS | REFUSALS else id if type == "MessageReceived" else None
         key = f"command:{data['command']}" if data.get("command") else key
@@ -254,8 +254,8 @@ class Audit:
             self.order[stream, data["recipient"]][id] = self.row["version"]
             return
         recipient, kind = self.sent.get((stream, id), ("", ""))
-        known = {(recipient, id), (recipient, f"re:{id}")} & self.keys  # what begins or retires somebody has no id
-        if type == "SendAccepted" and not (recipient in self.latest if kind in ("start", "retire") else known):
+        known = {(recipient, id), (recipient, f"re:{id}")} & self.keys  # only what begins somebody has no id
+        if type == "SendAccepted" and not (recipient in self.latest if kind == "start" else known):
             self.wrong("answer", f"{id!r} is accepted", f"what says so in {recipient}")
         if type == "SendAnswered" or (type == "SendFailed" and data.get("accepted", True)):
             ok, text, ended = self.answers.get((recipient, id), (None, None, None))

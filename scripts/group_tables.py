@@ -98,12 +98,14 @@ def _bad(count: int) -> Text:
 
 
 def _times(everybody: Sequence[tuple[str, str]], table: HealthTable) -> Table:
-    drawn = _table(("who",), ("mean", "last", "at work, mean", "last"))
+    drawn = _table(("who",), ("mean", "last", "at work, mean", "last", "restarts"))
     drawn.add_column("works on", overflow="fold", ratio=1)
     for stream, _ in everybody:
         one = table.of(stream)
         times = (one.mean_waited, one.last_waited, one.mean_worked, one.last_worked)
-        drawn.add_row(styled((name_of(stream), "cyan")), *map(_time, times), styled((one.open, "yellow")))
+        drawn.add_row(
+            styled((name_of(stream), "cyan")), *map(_time, times), _bad(one.restarts), styled((one.open, "yellow"))
+        )
     return drawn
 
 

@@ -136,7 +136,7 @@ def test_what_is_open_is_shown_with_who_works_on_it(tmp_path: Path, run: Run) ->
     assert run(path)[1].splitlines()[1].split()[:4] == ["team", "RoundRobin", "executing", "2"]
     lines = run(path, "team")[1].splitlines()
     assert lines[0] == "team  2 open requests"
-    assert ["slow", "-", "-", "-", "-", "k1/team/1/slow"] in [line.split() for line in lines]
+    assert ["slow", "-", "-", "-", "-", "0", "k1/team/1/slow"] in [line.split() for line in lines]
 
 
 async def leave_open(path: str) -> None:

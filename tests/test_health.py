@@ -7,6 +7,7 @@ import pytest
 
 from callboard.events import Event, Text
 from callboard.events.catalog import (
+    ActorRestarted,
     AgentStarted,
     MessageDeadLettered,
     MessageReceived,
@@ -68,6 +69,12 @@ def test_what_was_set_aside_has_failed() -> None:
 def test_a_turn_that_was_cancelled_is_neither_and_has_no_time() -> None:
     one = of_a(asked("k/a"), TurnStarted(id="k/a"), TurnCancelled(id="k/a", text=Text("cancelled")))
     assert (one.answered, one.failed, one.cancelled, one.mean_waited) == (0, 0, 1, None)
+
+
+def test_beginning_again_is_counted_and_is_no_failed_turn() -> None:
+    began = AgentStarted(spec=AgentSpec(name="a"))
+    one = of_a(began, *(ActorRestarted(text=Text("KeyError"), failures=n) for n in (1, 2)))
+    assert (one.restarts, one.failed, one.failures) == (2, 0, 0)
 
 
 def test_what_waits_is_in_the_backlog_until_it_is_begun_or_given_up() -> None:
@@ -138,6 +145,7 @@ def test_the_json_keeps_its_names() -> None:
         "last_seconds": None,
         "mean_work_seconds": None,
         "last_work_seconds": None,
+        "restarts": 0,
         "backlog": 0,
         "open": "k/a",
     }

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from callboard.events import Text
+from callboard.events.catalog import ActorRestarted
 from callboard.projections import fold
 from callboard.projections.conversation import Utterance, group_conversation, request_conversation
 from callboard.scripts.main import main
 from callboard.scripts.transcript import Transcript
 
 from .talks import talked, write_talk
+from .teams import log_of
 
 Run = Callable[..., str]
 
@@ -199,6 +202,15 @@ def test_joining_leaving_sharing_and_reset_stand_where_they_happened() -> None:
 )
 def test_what_followed_a_failure_is_told(name: str, told: list[str]) -> None:
     assert [line.text for line in talk(name) if line.kind == "note"] == told
+
+
+def test_a_group_that_began_again_says_why() -> None:
+    again = ActorRestarted(text=Text("KeyError: 'c'"), failures=2)
+    [line] = fold(group_conversation, log_of(("group-g", again))).lines
+    assert (line.kind, line.text) == (
+        "note",
+        "it began again from its log, having failed 2 times of late: KeyError: 'c'",
+    )
 
 
 def test_a_request_has_the_choices_made_for_it() -> None:
