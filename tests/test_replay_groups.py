@@ -1,20 +1,17 @@
-"""Groups in `callboard replay`, in conversations and in the live transcript: what they decided, in its place."""
+"""Groups in `callboard replay` and in conversations: what they decided, in its place."""
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from callboard.events import Text
 from callboard.events.catalog import ActorRestarted
 from callboard.projections import fold
 from callboard.projections.conversation import Utterance, group_conversation, request_conversation
 from callboard.scripts.main import main
-from callboard.scripts.transcript import Transcript
 
 from .talks import talked, write_talk
 from .teams import log_of
@@ -231,41 +228,3 @@ def test_a_group_alone_shows_its_talk_with_positions(replay: Run) -> None:
 
 def test_an_agent_alone_has_no_talk(replay: Run) -> None:
     assert "talk" not in json.loads(replay("dynamic", "--stream", "boss", "--json"))
-
-
-# -- while it goes on --------------------------------------------------------------------------------
-
-
-def live(name: str, *, terminal: bool, trace: str = "k1") -> str:
-    screen = io.StringIO()
-    transcript = Transcript(Console(file=screen, force_terminal=terminal, width=80, color_system=None))
-    for event in talked(name):
-        if event.data.correlation_id == trace:
-            transcript.show(event)
-    transcript.end("team", "")
-    return screen.getvalue()
-
-
-def test_a_choice_that_no_call_tells_is_a_note_under_the_group() -> None:
-    assert "\n\nteam\n  · boss chose critic of critic\n\ncritic\n  Weak.\n" in live("dynamic", terminal=True)
-    assert "team:\n[note] boss chose critic of critic\n" in live("dynamic", terminal=False)
-
-
-def test_a_choice_by_a_call_is_told_once() -> None:
-    assert "chose writer" not in live("dynamic", terminal=True)
-    assert live("dynamic", terminal=False).count('choose_next_speaker(choice="writer"') == 1
-
-
-def test_a_call_that_ends_its_turn_has_no_result() -> None:
-    assert 'delegate(worker="writer", task="write of tides")\n' in live("supervisor", terminal=True)
-    assert '[tool] delegate(worker="critic", task="list mistakes")\n' in live("supervisor", terminal=False)
-    assert "noted" not in live("supervisor", terminal=True) + live("supervisor", terminal=False)
-
-
-def test_what_followed_a_failure_stands_behind_it() -> None:
-    assert "writer:\n[failed] no credit\n\nteam:\n[note] writer is asked once more\n" in live("retry", terminal=False)
-
-
-def test_background_work_is_the_groups_and_its_words_the_members() -> None:
-    out = live("sleeptime", terminal=False, trace="k4")
-    assert "[note] keeper works in the background on items 5 to 8\n\nkeeper:\n[failed] no credit\n\nteam:\n" in out
