@@ -139,10 +139,6 @@ TALKS: dict[str, list[Talk]] = {
 }
 
 
-UNVERIFIED = {"supervisor", "sleeptime"}
-"""Teams that share blocks: `verify` does not know yet that `BlockAttached` stands in the stream of an agent."""
-
-
 def callboard(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "callboard.scripts.main", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=60)
@@ -181,8 +177,7 @@ def test_a_team_answers_and_its_log_is_whole(name: str, tmp_path: Path, wire: Wi
     assert all(entry["response"]["status"] == 200 for entry in wire.journal())
     for trace in traces:
         assert callboard(tmp_path, "trace", f"{name}.db", trace)
-    if name not in UNVERIFIED:
-        callboard(tmp_path, "verify", f"{name}.db")
+    callboard(tmp_path, "verify", f"{name}.db")
 
 
 def test_what_the_keeper_wrote_is_read_in_the_next_run(tmp_path: Path, wire: WireServer):
