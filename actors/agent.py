@@ -69,10 +69,11 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
         case Resume():
             turn = state.desk.turn
             return [TurnResumed(id=turn.id, attempt=state.desk.attempt + 1)] if turn and state.runs else []
-        case Begin(id, current, shown, after) if (
+        case Begin(id, current, shown, after, uses) if (
             model and (model.id, model.attempt) == (id, after) and model.phase != "running"
         ):
-            return [begun(state, model, current, shown)]
+            same = uses is None or (state.spec is not None and state.spec.blocks == uses)
+            return [begun(state, model, current, shown)] if same else []
         case TakeAttempt(id, attempt, kind, text, retry_at) if model and (model.id, model.attempt) == (
             id,
             attempt,
@@ -169,7 +170,7 @@ def _go_on_model(state: AgentState, call: ModelCall) -> list[Event]:
     if call.phase == "waiting" and not call.retry:
         return [ModelCallFailed(id=call.id, text=call.failure)]
     assert state.spec is not None
-    if call.phase in ("wanted", "stopped") and not state.spec.blocks:
+    if call.phase in ("wanted", "stopped") and not (state.spec.blocks or state.compiled):
         return [begun(state, call, ())]
     return []
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from callboard.events import CallboardError, Event, ModelError, RecordedEvent
 from callboard.events.catalog import (
+    AgentChanged,
+    BlockAttached,
+    BlockDetached,
     ModelAttemptFailed,
     ModelCallRequested,
     ModelCallStarted,
@@ -87,6 +90,9 @@ class AgentActor(Actor[AgentState]):
                     self._rendered = 0
             case ModelCallRequested() | ModelAttemptFailed() | TurnResumed():
                 self._prepare_model_call(event.ref)
+            case AgentChanged() | BlockAttached() | BlockDetached():  # what was prepared has the blocks of before
+                self._prepare_model_call(event.ref)
+                super().react(event)
             case ModelCallStarted(id=id, attempt=attempt):
                 self._start_model_call(id, attempt, event.ref)
             case ToolCallStarted(id=id, callkey=key):
@@ -115,14 +121,14 @@ class AgentActor(Actor[AgentState]):
             await self.system.outside.sleep(max(0.0, pause))
         state = self.state
         assert state.spec is not None
-        current: list[Shown] = []
-        for use in state.spec.blocks:
+        uses, current = state.spec.blocks, list[Shown]()
+        for use in uses:
             block = await self.system.look(use.stream)
             seen = state.seen.get(use.label)
             current.append(requests.shown(block, use.label, me=self.stream, seen=seen, read_only=use.read_only))
         shown = [await self._block(label, version) for label, version in requests.wanted(state)]
         self._shown |= requests.by_version((*shown, *current))
-        self.put(Begin(call.id, current, shown, call.attempt, cause=cause))
+        self.put(Begin(call.id, current, shown, call.attempt, uses, cause=cause))
 
     async def _block(self, label: str, version: int) -> Shown:
         """Return a block as an earlier call of this turn was shown it."""

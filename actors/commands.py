@@ -120,12 +120,14 @@ class Begin(Command):
         current: The blocks as they are now.
         shown: The blocks as the turn's earlier calls were shown them.
         after: Attempts begun when this was prepared; with more of them it comes too late.
+        uses: The blocks that the agent had then; with others it comes too late, too. None for any.
     """
 
     id: str
     current: Sequence[Shown] = ()
     shown: Sequence[Shown] = ()
     after: int = 0
+    uses: tuple[BlockUse, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
