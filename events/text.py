@@ -121,6 +121,9 @@ def _serialised(value: Text, info: core_schema.SerializationInfo) -> object:
         return saying.note(value)
     if not isinstance(saying, Saying):
         return str(value)
+    if not value:  # it may be a default, which events of several logs share: it is said where it stands
+        saying.content.append("")
+        return len(saying.content) - 1
     if value.ref is None:
         value.ref = (saying.stream, saying.version, len(saying.content))
     if value.ref[:2] != (saying.stream, saying.version) or len(value.ref) != 3:
