@@ -73,7 +73,7 @@ def _begin(state: GroupState) -> GroupState:
     turn = state.desk.turn
     assert turn is not None
     asked = [Said(0, part.speaker, part.text, part.failed) for part in turn.parts]
-    if turn.fresh:
+    if state.forgets or turn.fresh:
         state = _forgotten(state)
     return replace(_cleared(state), transcript=state.transcript.plus(*asked))
 
@@ -122,7 +122,7 @@ def _hear(state: GroupState, event: SendAnswered | SendFailed, id: str) -> Group
         failure = event.text if isinstance(event, SendFailed) else None
         return _with_job(state, replace(state.jobs[id], phase="ended", failure=failure))
     turn = turn_of(id)
-    if turn not in state.open:
+    if turn not in state.open or state.open[turn].sent.id != id:
         return state
     word = state.open[turn]
     state = replace(state, open={other: open for other, open in state.open.items() if other != turn})
@@ -132,14 +132,17 @@ def _hear(state: GroupState, event: SendAnswered | SendFailed, id: str) -> Group
     if word.cue.pick:
         ended = Ended(word, event.text, event.uses, event.stop_reason)
         return replace(state, unread={**state.unread, turn: ended})
-    return _say(state, Said(word.root, word.member, event.text, uses=event.uses, id=id))
+    uses = event.uses if event.stop_reason != "refused" else ()
+    return _say(state, Said(word.root, word.member, event.text, uses=uses, id=id))
 
 
 def _fail(state: GroupState, word: Word, event: SendFailed) -> GroupState:
     if not event.accepted and not word.cue.apart:
         state = replace(state, heard={**state.heard, word.member: word.heard})
-    state = replace(state, down=state.down | {word.member})
-    return replace(state, failed={**state.failed, word.turn: Ended(word, event.text, failed=True)})
+    if not event.accepted and word.cue.fresh:
+        state = replace(state, fresh=state.fresh | {word.member})
+    ended = Ended(word, event.text, failed=True, accepted=event.accepted)
+    return replace(state, down=state.down | {word.member}, failed={**state.failed, word.turn: ended})
 
 
 def _say(state: GroupState, said: Said) -> GroupState:
@@ -155,6 +158,8 @@ def _of_request(state: GroupState, event: Event) -> GroupState:
         case MemberFailed(turn=turn, member=member, text=text, then=then):
             ended = state.failed[turn]
             state = replace(state, failed={other: one for other, one in state.failed.items() if other != turn})
+            if then == "retry":
+                return replace(state, down=state.down - {member})
             if then not in ("skip", "fail"):
                 return state
             if ended.word.cue.pick:
@@ -205,14 +210,15 @@ def _of_life(state: GroupState, event: Event) -> GroupState:
         case GroupChanged(spec=spec):
             return replace(state, spec=_merged(state, spec), declared=spec)
         case GroupReset():
-            return _forgotten(state)
+            return replace(state, forgets=True)
         case GroupAltered() | BlockShared() | BlockUnshared():
             assert state.spec is not None
             return replace(state, spec=state.spec.model_copy(update=_altered(state.spec, event)))
         case ScalingSet(scaling=scaling):
             return replace(state, scaling=scaling)
         case MemberJoined(member=member):
-            return _with_members(state, (*_others(state, member.name), member))
+            fresh = state.fresh | {member.name} if state.start else state.fresh  # it may know what was said before
+            return replace(_with_members(state, (*_others(state, member.name), member)), fresh=fresh)
         case MemberLeft(name=name):
             return _with_members(state, _others(state, name))
         case MessageSent(kind="attach" | "detach", recipient=recipient, use=use) if use is not None:
@@ -235,7 +241,7 @@ def _of_life(state: GroupState, event: Event) -> GroupState:
 
 
 def _forgotten(state: GroupState) -> GroupState:
-    return replace(state, start=len(state.transcript), fresh=frozenset(state.streams))
+    return replace(state, start=len(state.transcript), fresh=frozenset(state.streams), forgets=False)
 
 
 def _altered(spec: GroupSpec, event: Event) -> dict[str, object]:

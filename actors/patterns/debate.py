@@ -29,6 +29,8 @@ class Debate:
         """Return who speaks next, or the compromise. Pure."""
         if group.open:
             return Speak()
+        if not group.members:
+            return Finish(last_answer(group), "no_members", self.data(group), why="nobody is a member any more")
         if not group.turns:
             return Speak(tuple(Cue(name, note="State your view, and why.") for name in group.members))
         for answers in range(self.rounds):

@@ -58,7 +58,7 @@ class Route:
 
     def _choose(self, group: GroupState) -> tuple[str, str]:
         fits = self._fits(group)
-        best = max(fits.values(), default=0.0)
+        best = max((fits.get(name, 0.0) for name in group.members), default=0.0)
         names = [name for name in group.members if best > 0 and fits.get(name, 0.0) == best]
         if not names and self.default in group.members:
             return self.default, f"nobody fits by {self.by}; the default"

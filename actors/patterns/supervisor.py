@@ -69,6 +69,9 @@ class Supervisor:
 
     def _without(self, group: GroupState) -> Speak | Finish:
         """Return what happens without a manager: what was done is the answer; if nothing was, all are asked."""
+        if not group.members and not group.open:
+            workers = [said for said in group.said if said.speaker not in group.managers]
+            return Finish(joined(workers), "no_members", self.data(group), why="nobody is a member any more")
         if not group.turns or set(group.turns) <= set(group.managers):
             return Speak(tuple(Cue(name, group.request) for name in group.members))
         if group.open:
