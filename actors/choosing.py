@@ -62,7 +62,8 @@ def read(state: GroupState, turn: MessageReceived) -> list[Event]:
     ended = next(iter(state.unread.values()))
     word, options = ended.word, ended.word.options
     choice, how, reason = _reading(ended)
-    if not choice and not ended.failed and not word.cue.instead and ended.stop_reason != "refused":
+    again_may_help = not ended.failed and not word.cue.instead and ended.stop_reason != "refused"
+    if not choice and again_may_help and word.member in state.streams:
         return [_once_more(state, turn, ended)]
     raw = next((use.arguments for use in ended.uses if use.name == word.cue.pick), ended.text)
     return [

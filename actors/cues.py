@@ -32,13 +32,10 @@ def again(state: GroupState, turn: MessageReceived, ended: Ended, to: str, note:
     """Return the message that gives the word once more, to the same member or another."""
     word = ended.word
     assert state.spec is not None
-    same = to == word.member
-    notes = [part.text for part in word.sent.parts if part.speaker == state.spec.name]
-    if word.cue.apart and not same:
-        parts = word.sent.parts
-    else:
-        said = [*([] if same else notes), *([Text(note)] if note else [])]
-        parts = (*state.unheard(to), *(Part(speaker=state.spec.name, text=text) for text in said))
+    knows = to == word.member and ended.accepted
+    before = word.sent.parts if word.cue.apart else tuple(p for p in word.sent.parts if p.speaker == state.spec.name)
+    parts = () if word.cue.apart else state.unheard(to)
+    parts = (*parts, *(() if knows else before), *((Part(state.spec.name, Text(note)),) if note else ()))
     cue = word.cue.model_copy(update={"instead": word.root, "fresh": to in state.fresh})
     n = state.assigned + 1
     return MessageSent(

@@ -66,11 +66,13 @@ def _begin_job(state: GroupState, window: TakeWindow) -> list[Event]:
     job = state.jobs.get(window.id)
     if job is None or job.phase != "scheduled" or busy_in_background(state, job.member):
         return []
+    if job.member not in state.members:
+        return []
     started = JobStarted(id=job.id, since=window.since, upto=window.upto)
     cue = CueSpec(tools=job.tools, apart=True, fresh=job.member in state.fresh)
     parts = window.parts or nothing_new(state)
     sent = MessageSent(id=job.id, recipient=state.streams[job.member], kind="turn", parts=parts, cue=cue)
-    return [started, sent] if job.member in state.members else []
+    return [started, sent]
 
 
 def busy_in_background(state: GroupState, member: str) -> bool:
@@ -92,20 +94,19 @@ def follow(pattern: Pattern, state: GroupState, rule: scaling.Rule = scaling.one
         return failing.settle(state, turn)
     over = fired(state.spec.until, state) if state.spec and state.spec.until else ""
     if over:
-        return [] if state.open else _over(pattern, state, turn, over)
+        return [] if state.open else _tried(pattern, state, turn, lambda: _over(pattern, state, turn, over))
     if state.unread:
         return choosing.read(state, turn)
     if state.observing:
         return []
     if state.scaling is not None and not state.scaled:
         return [LoadAsked(id=turn.id)] if state.observed < 0 else scaling.decide(state, turn, rule)
-    return _next(pattern, state, turn)
+    return _tried(pattern, state, turn, lambda: _events(state, turn, pattern.next(state)))
 
 
-def _next(pattern: Pattern, state: GroupState, turn: MessageReceived) -> list[Event]:
+def _tried(pattern: Pattern, state: GroupState, turn: MessageReceived, work: Callable[[], list[Event]]) -> list[Event]:
     try:
-        step = pattern.next(state)
-        return _events(state, turn, step)
+        return work()
     except Exception as error:  # a border to others' code
         failure = f"the pattern {type(pattern).__name__} raised {type(error).__name__}: {error}"
         return [] if state.open else [TurnFailed(id=turn.id, to=asker(turn), text=Text(failure))]

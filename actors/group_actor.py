@@ -118,7 +118,7 @@ class GroupActor(Actor[GroupState]):
     async def _begin_job(self, job: Job, cause: str) -> None:
         """Read what the job is about, all that was said since its member last finished; it may have begun before."""
         state = self.state
-        since, upto = min(state.marks.get(job.member, 0), len(state.transcript)), len(state.transcript)
+        since, upto = max(state.marks.get(job.member, 0), state.start), len(state.transcript)
         parts: list[Part] = []
         for said in state.transcript[since:upto]:
             if said.id and not said.failed:

@@ -45,6 +45,7 @@ class GroupState:
         shared: How often something was given or taken.
         fresh: Who has to forget what was said here before.
         start: Where in `transcript` the history begins since it was last reset.
+        forgets: Whether it was reset since the last request began, so that the next one begins with no history.
         given: The blocks that groups around this one gave it, as (stream of the group, block).
         due: Streams of members that this group is about to begin; `leaving` of those that it is about to retire.
         scaling: How the group grows and shrinks; `scaled` says whether that was decided for this request.
@@ -78,6 +79,7 @@ class GroupState:
     shared: int = 0
     fresh: frozenset[str] = frozenset()
     start: int = 0
+    forgets: bool = False
     given: tuple[tuple[str, BlockUse], ...] = ()
     due: tuple[str, ...] = ()
     leaving: tuple[str, ...] = ()

@@ -103,13 +103,18 @@ def options_of(tool: ToolSpec) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A turn that ended, and is not dealt with yet: it failed, or its text is a choice to be read."""
+    """A turn that ended, and is not dealt with yet: it failed, or its text is a choice to be read.
+
+    Attributes:
+        accepted: Whether the member got to hear what it was to answer.
+    """
 
     word: Word
     text: Text
     uses: tuple[ToolUse, ...] = ()
     stop_reason: str = "end"
     failed: bool = False
+    accepted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
