@@ -14,7 +14,7 @@ from callboard.actors.system import KINDS
 from callboard.events import MemoryStore, RecordedEvent, Text, catalog
 from callboard.events.cache import MemoryCache
 from callboard.projections import AgentState, BlockState, GroupState, Pending, fold, pending
-from callboard.projections.prompt import Line, Replied, Result
+from callboard.projections.prompt import Heard, Line, Replied, Result
 from callboard.projections.request import rebuilt
 
 from . import world as worlds
@@ -78,6 +78,7 @@ async def settle(system: System) -> None:
     while (await system.pending()).items:
         for _ in range(5):
             await checkpoint()
+    await system.quiet()  # what is in the log is in the states too
 
 
 def states(events: list[RecordedEvent]) -> dict[str, object]:
@@ -95,7 +96,8 @@ def canonical(state: object) -> object:
         case AgentState(lines=lines):
             return sorted(repr(_plain(line)) for line in lines), state.desk, state.model, state.tools
         case GroupState(transcript=transcript):
-            return sorted(map(repr, transcript)), state.open, state.desk
+            said, life = sorted(map(repr, transcript)), (state.spec, state.jobs, state.marks, state.start)
+            return said, state.open, state.desk, life
         case BlockState(value=value):
             return sorted(value.splitlines()), state.spec
         case _:
@@ -109,6 +111,8 @@ def _plain(line: Line) -> Line:
             return replace(line, name="", text=Text("paid" if text == IN_DOUBT else text[:14]))
         case Replied(uses=uses):
             return replace(line, uses=tuple(("", tool, arguments) for _, tool, arguments in uses))
+        case Heard(parts=parts):
+            return replace(line, parts=tuple(sorted(parts)))
         case _:
             return line
 
@@ -187,6 +191,8 @@ def open_in(state: object) -> set[tuple[str, str]]:
     if isinstance(state, AgentState):
         found |= {("tool", id) for id in state.tools}
         found |= {("call", state.model.id)} if state.model else set()
+    if isinstance(state, GroupState):
+        found |= {("job", id) for id in state.jobs}
     return found
 
 
@@ -195,10 +201,14 @@ def unordered(events: list[RecordedEvent]) -> list[str]:
     sent, got = defaultdict[tuple[str, str], list[str]](list), defaultdict[tuple[str, str], list[str]](list)
     for event in events:
         match event.data:
+            case catalog.MessageSent(kind="start" | "retire"):
+                pass  # these leave no event of their id
             case catalog.MessageSent(id=id, recipient=recipient):
                 sent[event.stream, recipient].append(id)
             case catalog.MessageReceived(id=id, sender=sender) if sender != "user":
                 got[sender, event.stream].append(id)
+            case catalog.BlockAttached(id=id, by=by) | catalog.BlockDetached(id=id, by=by):
+                got[by, event.stream].append(id)
             case catalog.BlockEdited(id=id, to=to) | catalog.BlockEditRefused(id=id, to=to) if to != "user":
                 got[to, event.stream].append(id)
             case _:

@@ -19,7 +19,7 @@ from .mutations import MUTANTS, Mutant
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("actors", "events", "projections", "scripts", "tests")
-SEEDS = 400
+SEEDS = 1_000
 """Simulations after which a mutant has escaped."""
 
 

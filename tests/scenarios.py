@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from dataclasses import dataclass
 import anyio
 from anyio.lowlevel import checkpoint
 
-from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, RequestFailed, RoundRobin, Speak, System
+from callboard import Block, Finish, Group, RequestFailed, RoundRobin, Speak, System
 from callboard.events import Text
 from callboard.projections import GroupState
 
-from .world import Script, pay, publish, search, wire
+from .scripted import Scenario, agent, asking, script
+from .team_scenarios import TEAMS
+from .world import pay, publish, search, wire
 
 PLAN = Block("plan", "nothing yet")
 
@@ -31,53 +32,10 @@ class Everyone:
         return Finish(Text("\n".join(f"{one.speaker}: {one.text}" for one in said)), "all")
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """`drive` is a client that asks for everything again after each crash, under the same keys.
-
-    Attributes:
-        loose: Whether it is a race that may end in several ways, so that only what holds of any log is checked.
-    """
-
-    name: str
-    specs: tuple[Agent | Group | Block, ...]
-    script: Script
-    drive: Callable[[System], Awaitable[list[str]]]
-    loose: bool = False
-
-
-Wants = dict[str, list[tuple[str, dict[str, str]]]]
-
-
-def script(wants: Wants, *, failing: tuple[str, ...] = ()) -> Script:
-    """Return a model that uses the tools of its agent once a turn, then says what it heard."""
-
-    def reply(request: ModelRequest) -> ModelReply:
-        lines = [message for message in request.messages if not str(message["content"]).startswith("callboard:")]
-        last = max(i for i, message in enumerate(lines) if message["role"] == "user")
-        reason = "fail" if request.agent in failing else "stop"
-        if last == len(lines) - 1 and (uses := wants.get(request.agent)):
-            calls = [(name, json.dumps(arguments)) for name, arguments in uses]
-            return ModelReply("", calls, finish_reason=reason)
-        heard = str(lines[last]["content"]).splitlines()[-1][:60]
-        return ModelReply(f"{request.agent} on ({heard})", finish_reason=reason)
-
-    return reply
-
-
 async def essay(system: System) -> list[str]:
     first = await system["essay"].ask("tides", key="k1")
     second = await system["essay"].ask("shorter", key="k2")
     return [first.text, second.text]
-
-
-def asking(name: str) -> Callable[[System], Awaitable[list[str]]]:
-    """Return a client with one request."""
-
-    async def drive(system: System) -> list[str]:
-        return [(await system[name].ask("go", key="k1")).text]
-
-    return drive
 
 
 async def both(system: System) -> list[str]:
@@ -122,17 +80,13 @@ def cancelled(name: str, after: int) -> Callable[[System], Awaitable[list[str]]]
     return drive
 
 
-def agent(name: str, *tools: object, blocks: tuple[Block, ...] = ()) -> Agent:
-    return Agent(name, f"You are {name}.", tools=tools, blocks=blocks)  # type: ignore[arg-type]
-
-
 WRITER = agent("writer", search, pay, blocks=(PLAN,))
 CRITIC = agent("critic", publish, wire, blocks=(PLAN,))
 A, B, SHARED = agent("a", pay, blocks=(PLAN,)), agent("b", search), agent("shared", publish, blocks=(PLAN,))
 CLERK, EXPERT = agent("clerk", pay), agent("expert")
 APPEND = ("memory_append", {"label": "plan", "text": "a line"})
 
-SCENARIOS = [
+BASIC = [
     Scenario(
         "round robin, tools, block",
         (Group("essay", (WRITER, CRITIC), RoundRobin(max_turns=3)),),
@@ -183,6 +137,8 @@ SCENARIOS = [
     ),
 ]
 
+SCENARIOS = [*BASIC, *TEAMS]
+
 CANCELS = [
     Scenario(
         f"{base.name}, cancelled after {after}",
@@ -191,6 +147,6 @@ CANCELS = [
         cancelled(base.specs[0].name if not isinstance(base.specs[0], Block) else "", after),
         loose=True,
     )
-    for base in (SCENARIOS[0], SCENARIOS[1], SCENARIOS[5], SCENARIOS[6])
+    for base in (BASIC[0], BASIC[1], BASIC[5], BASIC[6])
     for after in (0, 4, 12, 25, 40, 70)
 ]

@@ -1,0 +1,58 @@
+"""What a scenario of the campaigns is: specs, a scripted model that is a pure function, and a client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from callboard import Agent, Block, Group, ModelReply, ModelRequest, System
+
+from .world import Script
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`drive` is a client that asks for everything again after each crash, under the same keys.
+
+    Attributes:
+        loose: Whether it is a race that may end in several ways, so that only what holds of any log is checked.
+    """
+
+    name: str
+    specs: tuple[Agent | Group | Block, ...]
+    script: Script
+    drive: Callable[[System], Awaitable[list[str]]]
+    loose: bool = False
+
+
+Wants = dict[str, list[tuple[str, dict[str, str]]]]
+
+
+def script(wants: Wants, *, failing: tuple[str, ...] = ()) -> Script:
+    """Return a model that uses the tools of its agent once a turn, then says what it heard."""
+
+    def reply(request: ModelRequest) -> ModelReply:
+        lines = [message for message in request.messages if not str(message["content"]).startswith("callboard:")]
+        last = max(i for i, message in enumerate(lines) if message["role"] == "user")
+        reason = "fail" if request.agent in failing else "stop"
+        if last == len(lines) - 1 and (uses := wants.get(request.agent)):
+            calls = [(name, json.dumps(arguments)) for name, arguments in uses]
+            return ModelReply("", calls, finish_reason=reason)
+        heard = str(lines[last]["content"]).splitlines()[-1][:60]
+        return ModelReply(f"{request.agent} on ({heard})", finish_reason=reason)
+
+    return reply
+
+
+def asking(name: str) -> Callable[[System], Awaitable[list[str]]]:
+    """Return a client with one request."""
+
+    async def drive(system: System) -> list[str]:
+        return [(await system[name].ask("go", key="k1")).text]
+
+    return drive
+
+
+def agent(name: str, *tools: object, blocks: tuple[Block, ...] = ()) -> Agent:
+    return Agent(name, f"You are {name}.", tools=tools, blocks=blocks)  # type: ignore[arg-type]
