@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from callboard.events import CallboardError, Event, RecordedEvent
 from callboard.events.catalog import (
+    GroupAltered,
+    GroupChanged,
+    GroupStarted,
     JobFailed,
     JobFinished,
     JobScheduled,
@@ -14,6 +17,7 @@ from callboard.events.catalog import (
     MessageSent,
     Part,
     Reply,
+    ScalingSet,
     SendAnswered,
     SendFailed,
     ToolCallRequested,
@@ -24,7 +28,7 @@ from callboard.projections.words import Job
 
 from . import code, group, scaling
 from .actor import Actor
-from .commands import Command, TakeLoad, TakeWindow
+from .commands import Command, Resume, TakeLoad, TakeWindow
 from .patterns import Pattern
 
 if TYPE_CHECKING:
@@ -76,6 +80,8 @@ class GroupActor(Actor[GroupState]):
                 self.spawn(self._observe, id, event.ref)
             case JobScheduled() | JobFinished() | JobFailed():
                 self._begin_jobs(event.ref)
+            case GroupStarted() | GroupChanged() | GroupAltered() | ScalingSet():
+                self.put(Resume())  # what follows is decided by the code that was bound since
             case _:
                 super().react(event)
 

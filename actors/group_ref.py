@@ -62,6 +62,20 @@ class GroupRef(Ref):
         if not isinstance(member, str):
             await start(self.system, member)
         await self._alter(MemberJoined(member=await self._use(member)))
+        await self._let_write(name)
+
+    async def _let_write(self, joiner: str) -> None:
+        """Let who joined write the blocks that all other members write, where the pattern is for that."""
+        state = await self.state()
+        assert state.spec is not None
+        for share in state.spec.blocks if self._members_write(state) else ():
+            if share.writers is not None and set(state.members) - set(share.writers) == {joiner}:
+                writers = (*share.writers, joiner)
+                await self._alter(BlockShared(share=share.model_copy(update={"writers": writers})))
+
+    def _members_write(self, state: GroupState) -> bool:
+        assert state.spec is not None
+        return bool(getattr(self.system.code.find(state.spec.pattern.code), "members_write", False))
 
     def _inside(self, group: Group) -> bool:
         return self.name in names_below(group)
@@ -112,7 +126,7 @@ class GroupRef(Ref):
             SpecError: A value cannot be, or the pattern is of another kind.
         """
         fields: dict[str, object] = {}
-        if isinstance(description, str):
+        if not isinstance(description, _Unset) and description is not None:
             fields["description"] = checked_text(description, "the description")
         if not isinstance(pattern, _Unset):
             fields["pattern"] = await self._same_kind(pattern)
@@ -145,7 +159,10 @@ class GroupRef(Ref):
         if block.owned:
             raise SpecError(f"block {block.label!r} is owned by each agent; share another")
         stream = await start_block(self.system, block)
+        state = await self.state()
         writers = () if block.writers is None and block.access == "read" else block.writers
+        if writers is None and self._members_write(state):
+            writers = state.members
         await self._alter(BlockShared(share=BlockShare(label=block.label, stream=stream, writers=writers)))
 
     async def detach(self, label: str) -> None:
