@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from types import MappingProxyType
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -29,12 +31,14 @@ from callboard.events.catalog import (
     SendAnswered,
     SendFailed,
     ToolUse,
+    TurnFinished,
     TurnStarted,
 )
 from callboard.events.specs import BlockShare, GroupSpec, MemberUse, OnFailure, Until
 from callboard.projections import GroupState
 from callboard.projections.group_folds import evolve
-from callboard.projections.words import Word
+from callboard.projections.quotes import whole
+from callboard.projections.words import Word, tools_in
 
 MOST = 400
 """Events of one step after which there is no end to it."""
@@ -210,3 +214,26 @@ def talk(
     made = Talk(pattern)
     made.add(GroupStarted(spec=spec))
     return made
+
+
+def answer(made: Talk) -> TurnFinished:
+    """Return the last answer, which is no failure."""
+    found = made.ended
+    assert isinstance(found, TurnFinished), found
+    return found
+
+
+def data(made: Talk) -> dict[str, Any]:
+    """Return what the last answer holds besides its text."""
+    found = answer(made)
+    return dict(whole(found.data, found.quotes))
+
+
+def use(name: str, **arguments: str) -> ToolUse:
+    """Return a call of a tool."""
+    return ToolUse(name=name, arguments=Text(json.dumps(arguments)))
+
+
+def tools_of(made: Talk, name: str) -> list[str]:
+    """Return the tools that the open turn of `name` brings."""
+    return [tool.name for tool in tools_in(made.word(name).cue.tools)]

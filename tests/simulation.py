@@ -285,6 +285,7 @@ async def settled(system: System) -> None:
     while (await system.pending()).items:
         await anyio.sleep(pause)
         pause *= 1.5
+    await system.quiet()  # what is in the log is in the states too
 
 
 # -- the campaign ---------------------------------------------------------------------------------
