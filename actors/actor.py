@@ -324,7 +324,8 @@ class Actor(ABC, Generic[S]):
             case TurnFinished(id=id, to=to, text=text, stop_reason=reason, uses=uses) if to:
                 self.system.answer(to, TakeAnswer(id, text, stop_reason=reason, uses=uses, cause=event.ref))
             case Reply(id=id, to=to) as reply if to:
-                self.system.answer(to, TakeAnswer(id, reply.words, reply.ok, cause=event.ref))
+                begun = getattr(reply, "begun", True)
+                self.system.answer(to, TakeAnswer(id, reply.words, reply.ok, accepted=begun, cause=event.ref))
             case _:
                 pass
 

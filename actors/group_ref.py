@@ -17,15 +17,16 @@ from callboard.events.catalog import (
     MemberLeft,
     ScalingSet,
 )
-from callboard.events.specs import BlockShare, MemberUse, OnFailure, Scaling
+from callboard.events.specs import MemberUse, OnFailure, Scaling
 from callboard.projections import AgentState, GroupState
+from callboard.projections.words import name_of
 
 from .code import address_of, load
 from .commands import Alter
 from .patterns import NAMED, Pattern
 from .ref import USER, Ref
 from .scaling import Load, one_each
-from .specs import Agent, Block, Group, checked_text, member_use, names_below, pattern_spec
+from .specs import Agent, Block, Group, checked_text, member_use, names_below, pattern_spec, share_of
 from .starting import start, start_block
 from .until import Condition
 from .until import until as as_until
@@ -60,18 +61,15 @@ class GroupRef(Ref):
         if name == self.name or (isinstance(member, Group) and self._inside(member)):
             raise SpecError(f"group {self.name!r} would be inside itself")
         if not isinstance(member, str):
+            self._check_labels(state, member)
             await start(self.system, member)
         await self._alter(MemberJoined(member=await self._use(member)))
-        await self._let_write(name)
 
-    async def _let_write(self, joiner: str) -> None:
-        """Let who joined write the blocks that all other members write, where the pattern is for that."""
-        state = await self.state()
-        assert state.spec is not None
-        for share in state.spec.blocks if self._members_write(state) else ():
-            if share.writers is not None and set(state.members) - set(share.writers) == {joiner}:
-                writers = (*share.writers, joiner)
-                await self._alter(BlockShared(share=share.model_copy(update={"writers": writers})))
+    def _check_labels(self, state: GroupState, member: Agent | Group) -> None:
+        shared = {share.label for share in state.spec.blocks} if state.spec else set[str]()
+        both = sorted(shared & {block.label for block in member.all_blocks if block.owned})
+        if both:
+            raise SpecError(f"{member.name!r} has its own block {both[0]!r}; group {self.name!r} shares one")
 
     def _members_write(self, state: GroupState) -> bool:
         assert state.spec is not None
@@ -158,12 +156,9 @@ class GroupRef(Ref):
         """
         if block.owned:
             raise SpecError(f"block {block.label!r} is owned by each agent; share another")
-        stream = await start_block(self.system, block)
-        state = await self.state()
-        writers = () if block.writers is None and block.access == "read" else block.writers
-        if writers is None and self._members_write(state):
-            writers = state.members
-        await self._alter(BlockShared(share=BlockShare(label=block.label, stream=stream, writers=writers)))
+        await start_block(self.system, block)
+        share = share_of(block, members_write=self._members_write(await self.state()))
+        await self._alter(BlockShared(share=share))
 
     async def detach(self, label: str) -> None:
         """Take a shared block away from all who have it from this group; what it holds stays.
@@ -198,6 +193,7 @@ class GroupRef(Ref):
             raise SpecError(f"between={between}: two numbers are wanted, the first not above the second")
         if any(block.owned for block in template.all_blocks):
             raise SpecError(f"the template {template.name!r} has memory of its own; give it shared blocks")
+        await self._check_names(template.name, most)
         for tool in template.all_tools:
             self.system.code.register(address_of(tool.function), tool)
         for block in template.all_blocks:
@@ -206,6 +202,17 @@ class GroupRef(Ref):
         if load(rule) is not by:
             raise SpecError(f"the rule {rule!r} is not what can be imported under that name; write a plain function")
         await self._alter(ScalingSet(scaling=Scaling(template=template.spec(), least=least, most=most, rule=rule)))
+
+    async def _check_names(self, template: str, most: int) -> None:
+        """See that nobody else has a name that a member to be made will get."""
+        members = (await self.state()).members
+        wanted = {f"{template}-{n}" for n in range(1, most + 1)} - set(members)
+        taken = sorted(
+            wanted & {name_of(stream) for stream in self.system.streams() if not stream.startswith("block-")}
+        )
+        alive = [name for name in taken if not (await self.system.look(self.system[name].address)).desk.retired]
+        if alive:
+            raise SpecError(f"{', '.join(alive)} is there already; give the template {template!r} another name")
 
     async def reset(self) -> None:
         """Let the next request begin with no history, for the group and for what members heard in it."""

@@ -37,7 +37,8 @@ def take(desk: Desk, command: Command) -> list[Event]:
             return _of_group(desk, command)
         case Receive(id, sender, kind) if desk.retired:
             name = id.rsplit("/", 1)[-1]
-            return [MessageRefused(id=id, to="" if kind == "tell" else sender, text=Text(f"{name} {RETIRED}"))]
+            to = "" if kind == "tell" else sender
+            return [MessageRefused(id=id, to=to, text=Text(f"{name} {RETIRED}"), begun=False)]
         case Receive(id, sender, kind, parts):
             return [
                 MessageReceived(
@@ -52,7 +53,7 @@ def take(desk: Desk, command: Command) -> list[Event]:
         case Cancel(id) if desk.holds(id):
             return [TurnCancelling(id=id)]
         case Cancel(id, sender):
-            return [MessageRefused(id=id, to=sender, text=Text(CANCELLED))]
+            return [MessageRefused(id=id, to=sender, text=Text(CANCELLED), begun=False)]
         case TakeAccepted(id) if id in desk.sends:
             return [SendAccepted(id=id)]
         case TakeAnswer(id, text, ok, accepted, reason, uses) if id in desk.sends:
@@ -83,12 +84,12 @@ def cancel(desk: Desk) -> list[Event]:
     """Return what any actor owes those that cancelled. Its own calls an agent ends itself. Pure."""
     idle = [m for m in desk.backlog if m.id in desk.cancelling]
     if idle:
-        return [TurnCancelled(id=m.id, to=asker(m), text=Text(CANCELLED)) for m in idle]
+        return [TurnCancelled(id=m.id, to=asker(m), text=Text(CANCELLED), begun=False) for m in idle]
     if desk.turn and desk.ending:
         mine = [id for id in desk.sends if id.startswith(f"{desk.turn.id}/")]
         return [SendCancelling(id=id) for id in mine if id not in desk.cancelling]
     if desk.retired:
-        return [TurnFailed(id=m.id, to=asker(m), text=Text(RETIRED)) for m in desk.backlog]
+        return [TurnFailed(id=m.id, to=asker(m), text=Text(RETIRED), begun=False) for m in desk.backlog]
     return []
 
 

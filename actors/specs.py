@@ -306,12 +306,14 @@ def member_use(member: Agent | Group) -> MemberUse:
 
 def share(block: Block, group: Group) -> BlockShare:
     """Return `block` as the group shares it: with Sleeptime the members write it, else all, unless it says who."""
-    writers = block.writers
-    if writers is None and block.access == "read":
-        writers = ()
-    if writers is None and getattr(group.pattern, "members_write", False):
-        writers = tuple(member.name for member in group.all_members)
-    return BlockShare(label=block.label, stream=f"block-{block.name_for('')}", writers=writers)
+    return share_of(block, members_write=getattr(group.pattern, "members_write", False))
+
+
+def share_of(block: Block, *, members_write: bool) -> BlockShare:
+    """Return `block` as a group shares it whose members write what does not say who else."""
+    writers = () if block.writers is None and block.access == "read" else block.writers
+    by_members = members_write and writers is None
+    return BlockShare(label=block.label, stream=f"block-{block.label}", writers=writers, by_members=by_members)
 
 
 def check_shares(group: Group) -> None:

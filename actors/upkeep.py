@@ -57,6 +57,7 @@ def wanted(state: GroupState, name: str) -> dict[str, BlockUse]:
     found = {use.label: use for _, use in state.given}
     for share in state.spec.blocks:
         read_only = share.writers is not None and name not in share.writers
+        read_only = name not in state.members if share.by_members else read_only
         found[share.label] = BlockUse(label=share.label, stream=share.stream, read_only=read_only)
     return found
 
@@ -67,6 +68,8 @@ def _shared(state: GroupState) -> list[Event]:
         return []
     here = state.streams
     for name, stream in here.items():
+        if stream in state.unreached:
+            continue
         held, due = {use.label: use for use in state.shares.get(stream, ())}, wanted(state, name)
         for label, use in held.items():
             if label not in due or due[label].stream != use.stream:

@@ -73,9 +73,10 @@ class Reply(Event):
 
 
 class TextReply(Reply):
-    """A reply whose words are recorded."""
+    """A reply whose words are recorded; `begun` says whether the message was ever taken up."""
 
     text: Text = Text()
+    begun: bool = True
 
     @property
     def words(self) -> Text:
@@ -207,7 +208,7 @@ class SendAnswered(Event, closes="send", takes_in=True):
 
 
 class SendFailed(Event, closes="send", takes_in=True):
-    """No answer will come; `accepted` says whether the message had reached the recipient's stream."""
+    """No answer will come; `accepted` says whether the recipient took the message up, and so knows what it says."""
 
     text: Text
     accepted: bool = True

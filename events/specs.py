@@ -94,11 +94,20 @@ class BlockShare(Frozen):
 
     Attributes:
         writers: Names of those who may edit it, the others read it; None where all may.
+        by_members: Whether the members may, whoever they are by then, and the managers read it.
     """
 
     label: str
     stream: str
     writers: tuple[str, ...] | None = None
+    by_members: bool = False
+
+    @property
+    def editors(self) -> str:
+        """Who may edit it, in words."""
+        if self.by_members:
+            return "members"
+        return "all" if self.writers is None else ", ".join(self.writers) or "nobody"
 
 
 class Until(Frozen):

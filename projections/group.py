@@ -43,6 +43,7 @@ class GroupState:
         marks: How much of `transcript` each member has worked through in the background.
         shares: The blocks that were given to each, by its stream.
         shared: How often something was given or taken.
+        unreached: Streams that what was given did not reach; they are tried again with the next request.
         fresh: Who has to forget what was said here before.
         start: Where in `transcript` the history begins since it was last reset.
         forgets: Whether it was reset since the last request began, so that the next one begins with no history.
@@ -77,6 +78,7 @@ class GroupState:
     marks: dict[str, int] = field(default_factory=dict[str, int])
     shares: dict[str, tuple[BlockUse, ...]] = field(default_factory=dict[str, tuple[BlockUse, ...]])
     shared: int = 0
+    unreached: frozenset[str] = frozenset()
     fresh: frozenset[str] = frozenset()
     start: int = 0
     forgets: bool = False

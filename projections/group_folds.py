@@ -42,6 +42,9 @@ from .group import GroupState
 from .projection import Projection
 from .words import Choice, Ended, Job, Said, Word, name_of, turn_of
 
+REFUSED = "it called the tools of its turn wrongly twice, and said nothing"
+"""Why a turn failed that has no answer."""
+
 OFFERS = 16
 """Texts of the group's own that are remembered, so that the log says them once."""
 
@@ -81,7 +84,7 @@ def _begin(state: GroupState) -> GroupState:
 def _cleared(state: GroupState) -> GroupState:
     return replace(
         state, began=len(state.transcript), assigned=0, turns=(), numbers=(), open={}, failed={}, unread={}, choices=(),
-        down=frozenset(), observed=-1, observing=False, scaled=False,
+        down=frozenset(), observed=-1, observing=False, scaled=False, unreached=frozenset(),
     )  # fmt: skip
 
 
@@ -123,7 +126,7 @@ def _hear(state: GroupState, event: SendAnswered | SendFailed, id: str) -> Group
         return _with_job(state, replace(state.jobs[id], phase="ended", failure=failure))
     turn = turn_of(id)
     if turn not in state.open or state.open[turn].sent.id != id:
-        return state
+        return _missed(state, event)
     word = state.open[turn]
     state = replace(state, open={other: open for other, open in state.open.items() if other != turn})
     if isinstance(event, SendFailed):
@@ -132,8 +135,20 @@ def _hear(state: GroupState, event: SendAnswered | SendFailed, id: str) -> Group
     if word.cue.pick:
         ended = Ended(word, event.text, event.uses, event.stop_reason)
         return replace(state, unread={**state.unread, turn: ended})
+    if event.stop_reason == "refused" and not event.text:
+        return replace(state, failed={**state.failed, turn: Ended(word, Text(REFUSED), failed=True)})
     uses = event.uses if event.stop_reason != "refused" else ()
     return _say(state, Said(word.root, word.member, event.text, uses=uses, id=id))
+
+
+def _missed(state: GroupState, event: SendAnswered | SendFailed) -> GroupState:
+    """Return `state` after something that the group gave did not arrive; who that was is the end of the id."""
+    name = event.id.rsplit("/", 1)[-1]
+    stream = state.streams.get(name, f"agent-{name}")
+    if not isinstance(event, SendFailed) or stream not in state.shares:
+        return state
+    shares = {other: uses for other, uses in state.shares.items() if other != stream}
+    return replace(state, shares=shares, unreached=state.unreached | {stream})
 
 
 def _fail(state: GroupState, word: Word, event: SendFailed) -> GroupState:

@@ -99,7 +99,7 @@ def _life(event: Event) -> str:
         case GroupRetired():
             return "it takes nothing up any more"
         case BlockShared(share=share):
-            who = "all" if share.writers is None else ", ".join(share.writers) or "nobody"
+            who = share.editors
             return f"the block {share.label} is shared, written by {who}"
         case BlockUnshared(label=label):
             return f"the block {label} is shared no more"

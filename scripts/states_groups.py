@@ -54,7 +54,7 @@ def _phase(state: GroupState) -> Text:
 def _shares(state: GroupState) -> list[Text]:
     lines: list[Text] = []
     for share in state.spec.blocks if state.spec else ():
-        who = "all" if share.writers is None else ", ".join(share.writers) or "nobody"
+        who = share.editors
         lines.append(styled(("shares ", "dim"), (share.label, "green"), (f" written by {who}", "dim")))
     for group, use in state.given:
         lines.append(styled(("was given ", "dim"), (use.label, "green"), (f" by {group.partition('-')[2]}", "dim")))

@@ -16,6 +16,7 @@ from callboard import (
     Dynamic,
     Group,
     GroupRef,
+    Handoff,
     MaxTurns,
     Parallel,
     RequestFailed,
@@ -23,6 +24,7 @@ from callboard import (
     Sleeptime,
     Supervisor,
 )
+from callboard.actors.testing import calls
 from callboard.events import NoSuchActor, SpecError
 from callboard.events.catalog import MessageReceived
 
@@ -273,3 +275,58 @@ def test_a_group_that_cannot_be_is_refused_when_it_is_made() -> None:
     for make in wrong:
         with pytest.raises(SpecError):
             make()
+
+
+# -- what never reached a member ----------------------------------------------------------------------
+
+
+async def test_a_member_that_was_retired_meanwhile_hears_what_it_missed_once_it_is_back() -> None:
+    async with home() as here:
+        group = await here.group("a", "b")
+        await here.system["b"].retire()
+        answer = await group.ask("the first tides")
+        assert answer.failed == ("b",)
+        await here.system.start(Agent("b"))
+        await group.ask("go on")
+        assert "user (g): the first tides" in here.model.prompts["b"][-1]
+
+
+async def test_a_turn_that_was_cancelled_before_it_began_is_heard_next_time() -> None:
+    async with home() as here:
+        here.model.hold = anyio.Event()
+        await here.group("a")
+        other = await here.system.start(Group("other", [Agent("a"), Agent("b")]))
+        await here.system["g"].tell("keep it busy")
+        await anyio.wait_all_tasks_blocked()
+        await other.tell("the lost tides", key="k")
+        await anyio.wait_all_tasks_blocked()
+        await other.cancel("k")
+        here.model.hold.set()
+        await here.rest()
+        await other.ask("go on")
+        assert "user (other): the lost tides" in here.model.prompts["a"][-1]
+
+
+async def test_a_name_that_is_taken_is_not_given_to_a_member_that_a_group_makes() -> None:
+    async with home() as here:
+        group = await here.group("a")
+        await here.system.start(Agent("w-1", "I am precious."))
+        with pytest.raises(SpecError, match="w-1 is there already"):
+            await group.scale(Agent("w", "You work."), between=(1, 2))
+
+
+async def test_who_joins_may_not_have_a_block_of_its_own_under_a_shared_label() -> None:
+    async with home() as here:
+        group = await here.system.start(Group("g", [Agent("a")], blocks=[Block("persona", "all of us")]))
+        before = here.store.position
+        with pytest.raises(SpecError, match="'b' has its own block 'persona'"):
+            await group.add(Agent("b", persona="me"))
+        assert here.store.position == before
+
+
+async def test_tools_of_a_turn_that_are_called_wrongly_twice_and_no_word_are_a_failure() -> None:
+    wrong = calls(("hand_off", {"to": "zoe", "reason": "r", "message": "m"}))
+    async with home(Echo({"a": wrong})) as here:
+        group = await here.group("a", "b", pattern=Handoff())
+        with pytest.raises(RequestFailed, match="wrongly twice"):
+            await group.ask("go")

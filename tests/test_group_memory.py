@@ -14,7 +14,9 @@ from callboard import (
     Debate,
     Dynamic,
     Group,
+    GroupRef,
     Handoff,
+    MemoryStore,
     ModelReply,
     Parallel,
     Pipeline,
@@ -22,9 +24,13 @@ from callboard import (
     Route,
     Sleeptime,
     Supervisor,
+    System,
+    tool,
 )
 from callboard.actors.patterns import Pattern
+from callboard.actors.testing import ScriptedModel, calls
 from callboard.events import ModelError
+from callboard.projections.request import rebuilt
 
 from .harness import open_in, states, unlike
 from .homes import Echo, home
@@ -158,3 +164,25 @@ async def test_a_manager_that_failed_is_asked_first_again_at_the_next_request() 
         for _ in range(2):
             assert (await group.ask("go")).text == "a spoke"
         assert [request.agent for request in failing.requests] == ["boss", "vice", "a"] * 2
+
+
+async def test_a_block_that_is_taken_away_in_the_middle_of_a_turn_stays_in_that_turns_prompts_as_it_was() -> None:
+    @tool(effect="read")
+    async def part() -> str:
+        """Take the block away."""
+        await taken[0].detach("plan")
+        await anyio.wait_all_tasks_blocked()
+        return "gone"
+
+    taken: list[GroupRef] = []
+    script = {"w": [calls(("part", {})), calls(("memory_append", {"label": "plan", "text": "x"})), "done"]}
+    store, model = MemoryStore(), ScriptedModel(script)
+    group = Group("g", [Agent("w", tools=[part])], RoundRobin(), blocks=[Block("plan", "tides")])
+    async with System.open(store, model=model) as system:
+        taken.append(await system.start(group))
+        assert (await taken[0].ask("go")).text == "done"
+    prompts = [str(request.messages[0]["content"]) for request in model.requests]
+    assert all("tides" in prompt for prompt in prompts)
+    assert "there is no tool 'memory_append'" in str(model.requests[2].messages[-1]["content"])
+    starts = [event async for event in store.read_stream("agent-w") if event.type == "ModelCallStarted"]
+    assert [(await rebuilt(store, "agent-w", event.version))[0]["content"] for event in starts] == prompts

@@ -73,7 +73,7 @@ class Consensus:
     def _break(self, group: GroupState, options: tuple[str, ...], top: tuple[str, ...]) -> Pick | Finish:
         broken = next((one for one in group.choices if one.tool == BREAK), None)
         if broken is not None:
-            return self._end(group, broken.choice, "manager")
+            return self._end(group, broken.choice, "fallback" if broken.read == "fallback" else "manager")
         if self.tie == "manager":
             asked = f"The members did not reach {self._quorum(group)} votes.\n{self._votes_text(group)}\nDecide."
             return Pick(BREAK, top or options, asked, fallback=(top or options)[0])
