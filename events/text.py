@@ -105,7 +105,7 @@ def _read(value: object, reading: Reading) -> Text:
     match value:
         case int(n):
             own = ERASED if reading.content is None else reading.content[n]
-            return Text(own, (reading.stream, reading.version, n))
+            return Text(own, (reading.stream, reading.version, n) if own else None)
         case [str(stream), int(version), int(n)]:
             ref: Reference = (stream, version, n)
         case [str(stream), int(version), int(n), str(key)]:

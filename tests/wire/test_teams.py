@@ -119,7 +119,7 @@ TALKS: dict[str, list[Talk]] = {
     "consensus": [
         Talk(
             "Shall we release on Friday?",
-            ["panel"],
+            [{"developer", "qa_engineer", "support_lead"}],
             "release",
             "quorum",
             {"counts": {"release": 2, "wait": 1}, "unanimous": False},
