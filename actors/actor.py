@@ -60,6 +60,7 @@ class Actor(ABC, Generic[S]):
         self.unparked = anyio.Event()
         self.held: anyio.Event | None = None
         self.failure: tuple[str, int] | None = None
+        self.out = set[str]()
         self._mailbox = Mailbox(stream)
         self._couriers: dict[str, Courier] = {}
         self._scopes = set[anyio.CancelScope]()
@@ -147,6 +148,14 @@ class Actor(ABC, Generic[S]):
         for id, sent in self.state.desk.sends.items():
             if sent.recipient == recipient:
                 self._send(id, sent, None)
+
+    def waits_for(self) -> list[str]:
+        """Return the streams whose answers the open turn waits for, as far as its messages went out."""
+        desk = self.state.desk
+        if desk.turn is None:
+            return []
+        mine = [sent for id, sent in desk.sends.items() if id.startswith(f"{desk.turn.id}/") and id in self.out]
+        return [sent.recipient for sent in mine if sent.kind in ("ask", "turn")]
 
     async def current(self) -> S:
         """Return the state, as far as the log holds it.

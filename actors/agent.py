@@ -15,6 +15,9 @@ from callboard.events.catalog import (
     ModelCallFinished,
     ModelCallRequested,
     ModelCallStarted,
+    RecipientsChosen,
+    SendCancelling,
+    ToolCallExpired,
     ToolCallFailed,
     ToolCallFinished,
     ToolCallInDoubt,
@@ -31,12 +34,22 @@ from callboard.events.catalog import (
 )
 from callboard.events.specs import AgentSpec
 from callboard.projections import AgentState
-from callboard.projections.agent import ModelCall, ToolCall, evolve
+from callboard.projections.agent import ModelCall, ToolCall, call_of, evolve
 from callboard.projections.prompt import Shown, is_object
 from callboard.projections.request import by_version, fingerprint
 
-from . import memory
-from .commands import Begin, Command, Resolve, Resume, TakeAttempt, TakeReply, TakeResult
+from . import memory, messaging
+from .commands import (
+    Begin,
+    Command,
+    Expire,
+    Resolve,
+    Resume,
+    TakeAttempt,
+    TakeRecipients,
+    TakeReply,
+    TakeResult,
+)
 from .rules import CANCELLED, as_text, asker
 from .schema import faults_in
 
@@ -90,7 +103,11 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
             if text is None:
                 return [ToolCallRetried(id=id, by=by, command=key)]
             return [ToolCallResolved(id=id, text=as_text(text), by=by, command=key)]
-        case Begin() | TakeAttempt() | TakeReply() | TakeResult() | Resolve():
+        case TakeRecipients(id, recipients, due) if id in state.tools and state.tools[id].phase == "wanted":
+            return [RecipientsChosen(id=id, recipients=recipients, due=due)]
+        case Expire(id) if id in state.tools and state.tools[id].phase == "sending":
+            return [ToolCallExpired(id=id)]
+        case Begin() | TakeAttempt() | TakeReply() | TakeResult() | TakeRecipients() | Expire() | Resolve():
             return []
         case _:
             return None
@@ -186,7 +203,7 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
     effect = tools[use.name].effect if use.name in tools else "read"
     if effect != "send":
         return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect=effect)
-    edit = memory.parsed(use.name, use.arguments)
+    edit = "" if use.name in messaging.MESSAGING else memory.parsed(use.name, use.arguments)
     label = "" if isinstance(edit, str) else edit.label
     stream = next((block.stream for block in state.spec.blocks if block.label == label), "")
     seen = state.seen.get(label, 0)
@@ -202,6 +219,9 @@ def _go_on_tools(state: AgentState, log_id: str) -> list[Event]:
     running = sum(call.phase == "running" for call in state.tools.values())
     events: list[Event] = []
     for call in state.tools.values():
+        if call.phase in ("sending", "expired"):
+            events += _on_messages(state, call)
+            continue
         event = _given_up(state, call) if state.desk.ending else None
         event = event or _go_on(state, call, log_id)
         if isinstance(event, ToolCallStarted):
@@ -234,6 +254,8 @@ def _go_on(state: AgentState, call: ToolCall, log_id: str) -> Event | None:
             return ToolCallFailed(id=call.id, text=Text(why))
         case "wanted" if wanted.effect == "ends":
             return ToolCallFinished(id=call.id, text=Text(NOTED))
+        case "wanted" if wanted.tool in messaging.MESSAGING:
+            return None  # who is meant is looked up
         case "wanted" if wanted.effect == "send":
             return _edit(wanted)
         case "stopped" if wanted.effect == "once":
@@ -246,6 +268,23 @@ def _go_on(state: AgentState, call: ToolCall, log_id: str) -> Event | None:
             return (ToolCallFinished if call.ok else ToolCallFailed)(id=call.id, text=call.text)
         case _:
             return None
+
+
+def _on_messages(state: AgentState, call: ToolCall) -> list[Event]:
+    """Return what a call that sends messages needs next: the next of them, cancels of late ones, or its end."""
+    turn = state.desk.turn
+    assert turn is not None
+    if turn.hops >= messaging.MAX_HOPS:
+        why = f"this request was passed on {turn.hops} times, which is the most; answer it yourself"
+        return [ToolCallFailed(id=call.id, text=Text(why))]
+    ends = call.phase == "expired" or state.desk.ending
+    if not ends and call.sent < len(call.recipients):
+        return list(messaging.sends(turn, call))
+    if len(call.came) < call.sent:
+        late = [id for id in state.desk.sends if call_of(id)[0] == call.id and id not in state.desk.cancelling]
+        return [SendCancelling(id=id) for id in late] if ends else []
+    text, ok = messaging.result(call)
+    return [(ToolCallFinished if ok else ToolCallFailed)(id=call.id, text=text)]
 
 
 def _edit(wanted: ToolCallRequested) -> MessageSent:
@@ -278,6 +317,9 @@ def problem(state: AgentState, wanted: ToolCallRequested) -> str:
         return faults_in(wanted.arguments, tools[wanted.tool].parameters)
     if wanted.effect != "send":
         return ""
+    if wanted.tool in messaging.MESSAGING:
+        asked = messaging.parsed(wanted.tool, wanted.arguments)
+        return asked if isinstance(asked, str) else ""
     edit = memory.parsed(wanted.tool, wanted.arguments)
     if isinstance(edit, str):
         return edit

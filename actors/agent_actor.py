@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import anyio
+
 from callboard.events import CallboardError, Event, ModelError, RecordedEvent
 from callboard.events.catalog import (
     AgentChanged,
@@ -14,20 +16,25 @@ from callboard.events.catalog import (
     ModelAttemptFailed,
     ModelCallRequested,
     ModelCallStarted,
+    RecipientsChosen,
+    ToolCallFailed,
+    ToolCallFinished,
     ToolCallInDoubt,
+    ToolCallRequested,
     ToolCallStarted,
     TurnResumed,
     TurnStarted,
 )
 from callboard.projections import AgentState, agent_state
 from callboard.projections import request as requests
-from callboard.projections.agent import ModelCall, evolve
+from callboard.projections.agent import ModelCall, ToolCall, evolve
 from callboard.projections.prompt import Message, Shown, messages_of
 from callboard.projections.words import name_of
 
 from . import agent as rules
+from . import directory, messaging
 from .actor import Actor
-from .commands import Begin, Command, Resolve, TakeAttempt, TakeReply, TakeResult
+from .commands import Begin, Command, Expire, Resolve, TakeAttempt, TakeRecipients, TakeReply, TakeResult
 from .model import ModelReply, ModelRequest
 from .storable import storable, storable_arguments
 from .tool import Tool, ToolContext, ToolFailed, as_result, as_tool, run
@@ -52,6 +59,7 @@ class AgentActor(Actor[AgentState]):
         self._shown: dict[tuple[str, int], Shown] = {}
         self._messages: list[Message] = []
         self._rendered = 0
+        self._timers: dict[str, anyio.CancelScope] = {}
 
     # -- rules ----------------------------------------------------------------------------------
 
@@ -99,15 +107,26 @@ class AgentActor(Actor[AgentState]):
                 self._start_tool(id, key, event.ref)
             case ToolCallInDoubt(id=id):
                 self._start_reconcile(id)
+            case ToolCallRequested(id=id, tool=tool) if tool in messaging.MESSAGING and id in self.state.tools:
+                self.spawn(self._look_up, self.state.tools[id], event.ref)
+            case RecipientsChosen(id=id, due=due):
+                self.spawn(self._expire, id, due, event.ref)
+            case ToolCallFinished(id=id) | ToolCallFailed(id=id) if id in self._timers:
+                self._timers[id].cancel()
             case _:
                 super().react(event)
 
     def take_up(self) -> None:
         """Begin again what leaves no trace of having begun: reading blocks, pauses, questions about doubts."""
         self._prepare_model_call(f"{self.stream}@{self.version}")
+        cause = f"{self.stream}@{self.version}"
         for call in self.state.tools.values():
             if call.phase == "in doubt":
                 self._start_reconcile(call.id)
+            elif call.phase == "wanted" and call.wanted.tool in messaging.MESSAGING:
+                self.spawn(self._look_up, call, cause)
+            elif call.phase == "sending" and call.due is not None:
+                self.spawn(self._expire, call.id, call.due, cause)
 
     def _prepare_model_call(self, cause: str) -> None:
         """See that the open model call begins, once its pause is over and the blocks are read."""
@@ -197,6 +216,28 @@ class AgentActor(Actor[AgentState]):
             text, ok = f"{type(error).__name__}: {error}", False
         text, replaced = storable(text)
         self.put(TakeResult(id, text, ok, replaced, cause=cause))
+
+    async def _look_up(self, call: ToolCall, cause: str) -> None:
+        """Find out whom the messages of a call go to, or who is there."""
+        asked = messaging.parsed(call.wanted.tool, call.wanted.arguments)
+        if isinstance(asked, str):
+            return  # it was refused
+        found = await directory.look_up(self.system, self.stream, asked)
+        if isinstance(found, directory.Told):
+            self.put(TakeResult(call.id, found.text, found.ok, cause=cause))
+        else:
+            spec = next(tool for tool in self.state.abilities if tool.name == call.wanted.tool)
+            due = self.system.outside.now() + timedelta(seconds=spec.timeout)
+            self.put(TakeRecipients(call.id, found, due, cause=cause))
+
+    async def _expire(self, id: str, due: datetime, cause: str) -> None:
+        """Wait no longer than until `due`, nor than the call is open."""
+        wait = (due - self.system.outside.now()).total_seconds()
+        with anyio.CancelScope() as scope:
+            self._timers[id] = scope
+            await self.system.outside.sleep(max(wait, 0.0))
+            self.put(Expire(id, cause=cause))
+        del self._timers[id]
 
     def _start_reconcile(self, id: str) -> None:
         call = self.state.tools.get(id)

@@ -42,6 +42,7 @@ class Receive(Delivery):
     params: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     tools: Text = Text()
     fresh: bool = False
+    hops: int = 0
     use: BlockUse | None = None
     spec: AgentSpec | None = None
 
@@ -162,6 +163,22 @@ class TakeResult(Command):
     text: str
     ok: bool = True
     replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeRecipients(Command):
+    """Take in whom the messages of the tool call `id` go to, until `due`."""
+
+    id: str
+    recipients: tuple[str, ...]
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Expire(Command):
+    """Wait no longer for replies to the tool call `id`."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from callboard.events import ActorParked, ActorStopped, KeyReused, MailboxFull, NoSuchActor
+from callboard.events import ActorParked, ActorStopped, KeyReused, MailboxFull, NoSuchActor, WaitsInCircle
 from callboard.events.catalog import AgentChanged, AgentStarted, CueSpec, MessageSent
 
+from . import directory
 from .commands import Delivery, Receive, Start, TakeAccepted, TakeAnswer
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Courier:
         self._waiting.append(
             Receive(
                 sent.id, self._actor.stream, sent.kind, sent.parts, sent.edit, sent.arguments, sent.seen,
-                params=sent.params, tools=cue.tools, fresh=cue.fresh, use=sent.use, spec=sent.spec, cause=cause,
+                params=sent.params, tools=cue.tools, fresh=cue.fresh, hops=sent.hops, use=sent.use, spec=sent.spec,
+                cause=cause,
             )
         )  # fmt: skip
         if len(self._waiting) == 1:
@@ -40,14 +42,26 @@ class Courier:
         while self._waiting:
             message = self._waiting[0]
             try:
+                self._check(message)
                 await self._actor.system.deliver(self._recipient, _delivery(message))
-            except (NoSuchActor, ActorParked, ActorStopped, MailboxFull, KeyReused) as error:
+            except (NoSuchActor, ActorParked, ActorStopped, MailboxFull, KeyReused, WaitsInCircle) as error:
                 failed = TakeAnswer(message.id, str(error), ok=False, accepted=False, cause=message.cause)
                 self._actor.put(failed)
             else:
                 if message.kind not in ("ask", "turn", "edit"):
                     self._actor.put(TakeAccepted(message.id, cause=message.cause))
             self._waiting.popleft()
+
+    def _check(self, message: Receive) -> None:
+        """See that nobody who waits for us is waited for.
+
+        Raises:
+            WaitsInCircle: Somebody is; names all in the circle.
+        """
+        if message.kind in ("ask", "turn"):
+            if names := directory.cycle(self._actor.system, self._actor.stream, self._recipient):
+                raise WaitsInCircle(names)
+            self._actor.out.add(message.id)
 
 
 def _delivery(message: Receive) -> Delivery:

@@ -22,6 +22,7 @@ def given(state: GroupState, turn: MessageReceived, cues: list[tuple[Cue, CueSpe
             recipient=state.streams[cue.member],
             kind="turn",
             parts=_parts(state, cue),
+            hops=turn.hops + 1,
             cue=_or_none(spec.model_copy(update=_more(state, cue))),
         )
         for n, (cue, spec) in enumerate(cues, start=state.assigned + 1)
@@ -39,8 +40,9 @@ def again(state: GroupState, turn: MessageReceived, ended: Ended, to: str, note:
     cue = word.cue.model_copy(update={"instead": word.root, "fresh": to in state.fresh})
     n = state.assigned + 1
     return MessageSent(
-        id=f"{turn.id}/{n}/{to}", recipient=state.streams[to], kind="turn", parts=parts or nothing_new(state), cue=cue
-    )
+        id=f"{turn.id}/{n}/{to}", recipient=state.streams[to], kind="turn", parts=parts or nothing_new(state),
+        hops=turn.hops + 1, cue=cue,
+    )  # fmt: skip
 
 
 def _parts(state: GroupState, cue: Cue) -> tuple[Part, ...]:

@@ -43,7 +43,7 @@ def take(desk: Desk, command: Command) -> list[Event]:
             return [
                 MessageReceived(
                     id=id, sender=sender, kind=kind, parts=parts, conversation=command.conversation,
-                    params=command.params, tools=command.tools, fresh=command.fresh,
+                    params=command.params, tools=command.tools, fresh=command.fresh, hops=command.hops,
                 )
             ]  # fmt: skip
         case Restarted(text, failures):

@@ -23,6 +23,7 @@ from callboard.events.specs import (
 
 from .code import address_of, fields_of
 from .memory import tool_specs
+from .messaging import MESSAGING, tool_spec
 from .patterns import Pattern, RoundRobin
 from .storable import storable
 from .tool import Tool, as_tool
@@ -130,7 +131,7 @@ class Agent:
         description: What others are told about it.
         persona, human: First values of two blocks of its own, about itself and about whom it talks to.
         model: The model's name at the provider; empty for the system's own.
-        tools: Typed functions, or `Tool`s.
+        tools: Typed functions, `Tool`s, or names of callboard's own tools for messages (`MESSAGING` has all).
         max_steps: Model calls of one turn at most; then it ends with its last text.
     """
 
@@ -141,7 +142,7 @@ class Agent:
     persona: str = ""
     human: str = ""
     model: str = ""
-    tools: Iterable[Tool | Callable[..., Any]] = ()
+    tools: Iterable[Tool | Callable[..., Any] | str] = ()
     blocks: Iterable[Block] = ()
     tags: Iterable[str] = ()
     metadata: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
@@ -155,10 +156,11 @@ class Agent:
             raise SpecError(f"agent {self.name!r} has max_steps {self.max_steps}; at least 1 is wanted")
         if isinstance(self.tags, str):
             raise SpecError(f"tags of agent {self.name!r} are {self.tags!r}; a set of strings is wanted")
-        object.__setattr__(self, "tools", tuple(as_tool(tool) for tool in self.tools))
+        object.__setattr__(self, "tools", tuple(self._checked(tool) for tool in self.tools))
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         object.__setattr__(self, "blocks", self._all_blocks())
-        _refuse_twice([tool.name for tool in self.all_tools], f"tools of agent {self.name!r}")
+        names = [*(tool.name for tool in self.all_tools), *self.messaging]
+        _refuse_twice(names, f"tools of agent {self.name!r}")
 
     def _all_blocks(self) -> tuple[Block, ...]:
         own = [
@@ -178,7 +180,19 @@ class Agent:
     @property
     def all_tools(self) -> tuple[Tool, ...]:
         """Its tools, but those for memory."""
-        return tuple(as_tool(tool) for tool in self.tools)
+        return tuple(as_tool(tool) for tool in self.tools if not isinstance(tool, str))
+
+    @property
+    def messaging(self) -> tuple[str, ...]:
+        """The names of its tools for messages."""
+        return tuple(tool for tool in self.tools if isinstance(tool, str))
+
+    def _checked(self, tool: Tool | Callable[..., Any] | str) -> Tool | str:
+        if not isinstance(tool, str):
+            return as_tool(tool)
+        if tool not in MESSAGING:
+            raise SpecError(f"agent {self.name!r} has the tool {tool!r}; callboard's own are {', '.join(MESSAGING)}")
+        return tool
 
     @property
     def all_blocks(self) -> tuple[Block, ...]:
@@ -197,7 +211,7 @@ class Agent:
             instructions=Text(self.instructions),
             description=self.description,
             model=self.model,
-            tools=(*(tool.spec() for tool in self.all_tools), *memory),
+            tools=(*(tool.spec() for tool in self.all_tools), *map(tool_spec, self.messaging), *memory),
             blocks=blocks,
             tags=tuple(self.tags),
             metadata=dict(self.metadata),

@@ -20,6 +20,7 @@ from callboard.events.specs import InDoubt, ToolSpec
 
 from .code import address_of
 from .memory import EDITS, faults, schema_of
+from .messaging import MESSAGING
 
 Reconcile = Callable[[str], Awaitable[str] | str]
 """Given the key of a call in doubt, looks whether it was done and returns what to tell the model."""
@@ -70,7 +71,7 @@ class Tool:
         """
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name):
             raise SpecError(f"the tool {self.name!r} needs a plain name; define it with def")
-        if self.name in EDITS:
+        if self.name in (*EDITS, *MESSAGING):
             raise SpecError(f"the tool name {self.name!r} is one of callboard's own; take another")
         return ToolSpec(
             name=self.name,

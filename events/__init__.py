@@ -34,6 +34,7 @@ from .errors import (
     TeamFileError,
     TextRefused,
     Undelivered,
+    WaitsInCircle,
     WrongExpectedVersion,
 )
 from .event import Event, NewEvent, RecordedEvent
@@ -90,6 +91,7 @@ __all__ = [
     "Text",
     "TextRefused",
     "Undelivered",
+    "WaitsInCircle",
     "WrongExpectedVersion",
     "catalog",
     "specs",

@@ -103,6 +103,17 @@ class ToolCallRequested(Event, opens="tool"):
     seen: int = 0
 
 
+class RecipientsChosen(Event, goes_on="tool", takes_in=True):
+    """Whom the messages of a call go to, and until when their replies are waited for."""
+
+    recipients: tuple[str, ...]
+    due: datetime
+
+
+class ToolCallExpired(Event, goes_on="tool", takes_in=True):
+    """The replies that have not come are waited for no longer."""
+
+
 class ToolCallStarted(Event, goes_on="tool"):
     """The tool begins now, and may have run from here on; `callkey` is what it is known by outside."""
 

@@ -24,6 +24,7 @@ CallboardError
 │   ├── NoSuchActor             nobody of that name was ever started
 │   ├── ActorParked             its code cannot be found; `start` it
 │   ├── ActorStopped            it failed too often; mend the cause and `start` it
+│   ├── WaitsInCircle           whoever is asked waits for the asker
 │   ├── MailboxFull             no room in time
 │   └── Undelivered             the recipient stopped first; deliver again
 ├── RequestFailed               a request that ended without an answer
@@ -234,6 +235,16 @@ class ActorStopped(DeliveryFailed):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name} is stopped: {why}; mend the cause, then call system.start with its spec to go on")
         self.name, self.why = name, why
+
+
+class WaitsInCircle(DeliveryFailed):
+    """A message would make actors wait for each other in a circle, for ever."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"nobody would ever answer: {' waits for '.join(names)}; answer with what you know, or ask somebody else"
+        )
+        self.names = tuple(names)
 
 
 class MailboxFull(DeliveryFailed):

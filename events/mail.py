@@ -95,6 +95,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
         params: Options of this request, for the pattern.
         tools: As in `CueSpec`.
         fresh: As in `CueSpec`.
+        hops: How often the request was passed on before, from one to the next.
     """
 
     sender: str
@@ -104,6 +105,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
     params: dict[str, JsonValue] = {}
     tools: Text = Text()
     fresh: bool = False
+    hops: int = 0
 
     @property
     def key(self) -> str:
@@ -186,6 +188,7 @@ class MessageSent(Event, opens="send"):
     arguments: Text = Text()
     seen: int = 0
     params: dict[str, JsonValue] = {}
+    hops: int = 0
     cue: CueSpec | None = None
     use: BlockUse | None = None
     spec: AgentSpec | None = None

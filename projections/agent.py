@@ -17,9 +17,11 @@ from callboard.events.catalog import (
     ModelCallFinished,
     ModelCallRequested,
     ModelCallStarted,
+    RecipientsChosen,
     SendAccepted,
     SendAnswered,
     SendFailed,
+    ToolCallExpired,
     ToolCallFailed,
     ToolCallFinished,
     ToolCallInDoubt,
@@ -39,6 +41,9 @@ from .growing import Growing
 from .projection import Projection
 from .prompt import Heard, Line, Replied, Result, digest, messages_of
 from .words import name_of, tools_in
+
+DELIVERED = "delivered; it cannot be lost any more"
+"""What a model is told of a message that wants no reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,10 @@ class ToolCall:
     Attributes:
         name: What the history calls this use.
         phase: `wanted`, `running`, `stopped` (it ran when the process ended), `in doubt`, `sent`,
-            or `answered` (what was sent came back, as `text`).
+            or `answered` (what was sent came back, as `text`); of messages `sending`, and `expired`
+            when they are waited for no longer.
+        recipients: Whom its messages go to; `sent` says how many went out, `came` what came of each, from 1.
+        due: Until when replies are waited for.
     """
 
     wanted: ToolCallRequested
@@ -75,6 +83,10 @@ class ToolCall:
     attempt: int = 0
     text: Text = Text()
     ok: bool = True
+    recipients: tuple[str, ...] = ()
+    sent: int = 0
+    came: dict[int, tuple[Text, bool]] = field(default_factory=dict[int, tuple[Text, bool]])
+    due: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -272,8 +284,16 @@ def _of_tool(state: AgentState, event: Event) -> AgentState:
             return _with_tool(state, replace(state.tools[id], phase="wanted"))
         case ToolCallResolved(id=id, text=text, fails_turn=True):
             return replace(_without_tool(state, id, text), failed=text)
+        case RecipientsChosen(id=id, recipients=recipients, due=due):
+            return _with_tool(state, replace(state.tools[id], phase="sending", recipients=recipients, due=due))
+        case ToolCallExpired(id=id):
+            return _with_tool(state, replace(state.tools[id], phase="expired"))
         case MessageSent(id=id) if id in state.tools:
             return _with_tool(state, replace(state.tools[id], phase="sent"))
+        case MessageSent(id=id) | SendAccepted(id=id) | SendAnswered(id=id) | SendFailed(id=id) if (
+            id not in state.tools
+        ):
+            return _of_message(state, event, id)
         case SendAccepted(id=id) if id in state.tools:
             return _with_tool(state, replace(state.tools[id], phase="answered", text=Text("sent")))
         case SendAnswered(id=id, text=text) | SendFailed(id=id, text=text) if id in state.tools:
@@ -283,6 +303,24 @@ def _of_tool(state: AgentState, event: Event) -> AgentState:
             return _without_tool(_ending(state, event, id), id, text)
         case _:
             return state
+
+
+def _of_message(state: AgentState, event: Event, id: str) -> AgentState:
+    call = state.tools.get(call_of(id)[0])
+    if call is None:
+        return state
+    if isinstance(event, MessageSent):
+        return _with_tool(state, replace(call, sent=call.sent + 1))
+    text = event.text if isinstance(event, SendAnswered | SendFailed) else Text(DELIVERED)
+    came = {**call.came, call_of(id)[1]: (text, not isinstance(event, SendFailed))}
+    return _with_tool(state, replace(call, came=came))
+
+
+def call_of(send: str) -> tuple[str, int]:
+    """Return the tool call that a message belongs to, and which of its messages it is; 0 for an edit. Pure."""
+    turn, numbers, _ = send.rsplit("/", 2)
+    parts = numbers.split(".")
+    return (f"{turn}/{parts[0]}/{parts[1]}", int(parts[2])) if len(parts) == 3 else (send, 0)
 
 
 def _ending(state: AgentState, event: Event, id: str) -> AgentState:

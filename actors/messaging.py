@@ -1,0 +1,150 @@
+"""Messages between agents: the tools that agents get for them, and what each asks for. All pure."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
+
+from callboard.events import Text
+from callboard.events.catalog import MessageReceived, MessageSent, Part
+from callboard.events.specs import ToolSpec
+from callboard.projections.agent import ToolCall
+from callboard.projections.words import name_of
+
+from .memory import faults, schema_of
+from .rules import CANCELLED
+
+ASK, TELL = "send_message_to_agent_and_wait_for_reply", "send_message_to_agent_async"
+BROADCAST, BROADCAST_ALL = "send_message_to_agents_matching_tags", "send_message_to_agents_matching_all_tags"
+FIND = "find_agents"
+
+AT_ONCE = 16
+"""Recipients of one broadcast that work on it at once."""
+
+MAX_HOPS = 64
+"""How often a request may be passed on from one to the next."""
+
+PATIENCE = 600.0
+"""Seconds that an agent waits for the reply of another."""
+
+Message = Annotated[str, Field(min_length=1, description="What to say.")]
+Other = Annotated[str, Field(description="The name of the other agent or group.")]
+Tags = Annotated[list[str], Field(description="Tags, as they are written.")]
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Ask(_Arguments):
+    """Send a message to another agent and wait for its reply, which is the result."""
+
+    message: Message
+    other_agent: Other
+
+
+class Tell(_Arguments):
+    """Send a message to another agent without waiting: the result says that it cannot be lost any more."""
+
+    message: Message
+    other_agent: Other
+
+
+class Broadcast(_Arguments):
+    """Send a message to all agents with all tags of match_all and at least one of match_some; wait for all replies."""
+
+    message: Message
+    match_all: Tags = []
+    match_some: Tags = []
+
+
+class BroadcastAll(_Arguments):
+    """Send a message to all agents that have all these tags; wait for all replies."""
+
+    message: Message
+    tags: Tags
+
+
+class Find(_Arguments):
+    """Look who is there: agents and groups with all these tags, whose name or description holds the text."""
+
+    tags: Tags = []
+    text: Annotated[str, Field(description="A part of the name or description.")] = ""
+
+
+MESSAGING: dict[str, type[_Arguments]] = {
+    ASK: Ask,
+    TELL: Tell,
+    BROADCAST: Broadcast,
+    BROADCAST_ALL: BroadcastAll,
+    FIND: Find,
+}
+"""The arguments of each tool by its name; an agent gets one by naming it among its tools."""
+
+
+@cache
+def tool_spec(name: str) -> ToolSpec:
+    """Return the messaging tool `name` as an agent's spec records it."""
+    kind = MESSAGING[name]
+    return ToolSpec(
+        name=name, description=kind.__doc__ or "", parameters=schema_of(kind), effect="send", timeout=PATIENCE
+    )
+
+
+def parsed(name: str, arguments: str) -> _Arguments | str:
+    """Return what `arguments` ask for, or what is wrong with them."""
+    try:
+        asked = MESSAGING[name].model_validate_json(arguments or "{}")
+    except ValidationError as error:
+        return faults(error)
+    if isinstance(asked, Broadcast) and not (asked.match_all or asked.match_some):
+        return "bad arguments: match_all and match_some are both empty; give at least one tag"
+    if isinstance(asked, BroadcastAll) and not asked.tags:
+        return "bad arguments: tags is empty; give at least one tag"
+    return asked
+
+
+def sends(turn: MessageReceived, call: ToolCall) -> list[MessageSent]:
+    """Return the next messages of a call whose recipients are chosen: so many are open at once."""
+    step, ordinal = call.id.rsplit("/", 2)[1:]
+    agent, kind = name_of_turn(turn), "tell" if call.wanted.tool == TELL else "ask"
+    free = AT_ONCE - (call.sent - len(call.came))
+    return [
+        MessageSent(
+            id=f"{turn.id}/{step}.{ordinal}.{n}/{name_of(stream)}",
+            recipient=stream,
+            kind=kind,
+            parts=(Part(agent, call.wanted.arguments.pick("message")),),
+            hops=turn.hops + 1,
+        )
+        for n, stream in enumerate(call.recipients, start=1)
+        if call.sent < n <= call.sent + free
+    ]
+
+
+def name_of_turn(turn: MessageReceived) -> str:
+    """Return the name of the agent that works on `turn`."""
+    return turn.id.rsplit("/", 1)[-1]
+
+
+def result(call: ToolCall) -> tuple[Text, bool]:
+    """Return what the model is told of a call whose messages all came to something, and whether it went well."""
+    came = [_came(call, n) for n in range(1, len(call.recipients) + 1)]
+    if call.wanted.tool in (ASK, TELL):
+        return came[0]
+    found = [
+        {"agent": name_of(stream), "response" if ok else "error": str(text)}
+        for stream, (text, ok) in zip(call.recipients, came, strict=True)
+    ]
+    return Text(to_json(found).decode()), True
+
+
+def _came(call: ToolCall, n: int) -> tuple[Text, bool]:
+    if n not in call.came:
+        return Text("it was not asked: the time was up before its turn came"), False
+    text, ok = call.came[n]
+    late = call.phase == "expired" and not ok and text == CANCELLED
+    return (Text("no reply came in time, and it was told to stop"), False) if late else (text, ok)
