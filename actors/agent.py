@@ -274,9 +274,6 @@ def _on_messages(state: AgentState, call: ToolCall) -> list[Event]:
     """Return what a call that sends messages needs next: the next of them, cancels of late ones, or its end."""
     turn = state.desk.turn
     assert turn is not None
-    if turn.hops >= messaging.MAX_HOPS:
-        why = f"this request was passed on {turn.hops} times, which is the most; answer it yourself"
-        return [ToolCallFailed(id=call.id, text=Text(why))]
     ends = call.phase == "expired" or state.desk.ending
     if not ends and call.sent < len(call.recipients):
         return list(messaging.sends(turn, call))
@@ -318,6 +315,9 @@ def problem(state: AgentState, wanted: ToolCallRequested) -> str:
     if wanted.effect != "send":
         return ""
     if wanted.tool in messaging.MESSAGING:
+        hops = state.desk.turn.hops if state.desk.turn else 0
+        if hops >= messaging.MAX_HOPS and wanted.tool != messaging.FIND:
+            return f"this request was passed on {hops} times, which is the most; answer it yourself"
         asked = messaging.parsed(wanted.tool, wanted.arguments)
         return asked if isinstance(asked, str) else ""
     edit = memory.parsed(wanted.tool, wanted.arguments)

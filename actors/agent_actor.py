@@ -109,7 +109,7 @@ class AgentActor(Actor[AgentState]):
                 self._start_reconcile(id)
             case ToolCallRequested(id=id, tool=tool) if tool in messaging.MESSAGING and id in self.state.tools:
                 self.spawn(self._look_up, self.state.tools[id], event.ref)
-            case RecipientsChosen(id=id, due=due):
+            case RecipientsChosen(id=id, due=due) if id in self.state.tools:
                 self.spawn(self._expire, id, due, event.ref)
             case ToolCallFinished(id=id) | ToolCallFailed(id=id) if id in self._timers:
                 self._timers[id].cancel()

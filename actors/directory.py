@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +72,8 @@ def _one(system: System, sender: str, name: str) -> tuple[str, ...] | Told:
 
 
 async def matching(
-    system: System, *, match_all: list[str] | tuple[str, ...] = (), match_some: list[str] | tuple[str, ...] = (),
-    text: str = "",
-) -> list[Entry]:  # fmt: skip
+    system: System, *, match_all: Sequence[str] = (), match_some: Sequence[str] = (), text: str = ""
+) -> list[Entry]:
     """Return who has all of the tags `match_all`, one of `match_some`, and `text` in its name or description."""
     return [
         entry

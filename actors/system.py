@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from typing import Any, cast, overload
@@ -23,8 +23,9 @@ from callboard.events import (
 )
 from callboard.projections import GroupState, Pending
 from callboard.projections.answer import Answer, answer_of
+from callboard.projections.words import name_of
 
-from . import inbox, owner, starting
+from . import broadcasts, directory, inbox, owner, starting
 from .actor import Actor
 from .agent_actor import AgentActor
 from .block import BlockActor
@@ -262,6 +263,23 @@ class System:
             if state.spec is not None and is_kind(state, kind, tag, member):
                 found.append(GroupRef(f"group-{name}", self))
         return found
+
+    async def find(self, *, match_all: Sequence[str] = (), match_some: Sequence[str] = (), text: str = "") -> list[Ref]:
+        """Return the agents and groups that are not retired and fit, by name.
+
+        Args:
+            match_all: Tags that they all have.
+            match_some: Tags of which they have at least one.
+            text: What stands in their name or description, in any case.
+        """
+        found = await directory.matching(self, match_all=match_all, match_some=match_some, text=text)
+        return [self[name_of(entry.stream)] for entry in found]
+
+    async def broadcast(
+        self, text: str, to: Iterable[Ref], *, key: str | None = None, timeout: float | None = None, at_once: int = 16
+    ) -> dict[str, Answer | CallboardError | TimeoutError]:
+        """Ask many the same, so many at once; return the answer of each by its name, or why it has none."""
+        return await broadcasts.broadcast(to, text, key=key, timeout=timeout, at_once=at_once)
 
     def _names(self, *kinds: str) -> list[str]:
         return sorted(stream.split("-", 1)[1] for stream in self._started if stream.startswith(kinds))
