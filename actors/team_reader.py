@@ -8,6 +8,7 @@ from typing import TypeVar
 from callboard.events import SpecError
 
 from .memory import tool_specs
+from .messaging import MESSAGING
 from .patterns import Pattern, RoundRobin
 from .specs import Agent, Block, Group, checked_name
 from .team_keys import AgentKeys, BlockKeys, GroupKeys, ModelKeys, ShareKeys, UseKeys
@@ -15,12 +16,12 @@ from .team_talk import code_at, read_pattern, read_until
 from .toml import Faults, nearest, shown
 from .tool import Tool, as_tool
 
-_S = TypeVar("_S", Block, Tool, Agent, Agent | Group)
+_S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 
 SECTIONS = ("model", "blocks", "agents", "groups")
 """The tables of a team file."""
 
-OWN_TOOLS = tuple(tool.name for tool in tool_specs())
+OWN_TOOLS = (*(tool.name for tool in tool_specs()), *MESSAGING)
 """The tools of callboard's own that a file may list."""
 
 
@@ -119,7 +120,9 @@ class Reader:
             self.faults.add(f"there is no block {use.label!r}{nearest(use.label, self._known['blocks'])}", *path)
         return self.blocks.get(use.label)
 
-    def _tool(self, address: str, *path: str | int, edits: bool) -> Tool | None:
+    def _tool(self, address: str, *path: str | int, edits: bool) -> Tool | str | None:
+        if address in MESSAGING:
+            return address
         if ":" not in address:
             if address not in OWN_TOOLS:
                 why = f"{address!r} is none of callboard's own tools (one of yours is written 'module:function')"

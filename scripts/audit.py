@@ -29,7 +29,7 @@ turn > > ChoiceMade MemberFailed LoadAsked LoadObserved GroupScaled > MessageDea
 send > MessageSent > SendCancelling > SendAccepted SendAnswered SendFailed
 call > ModelCallRequested > ModelCallStarted ModelAttemptFailed > ModelCallFinished ModelCallFailed
 tool > ToolCallRequested > ToolCallStarted ToolCallInDoubt ToolCallRetried > ToolCallFinished ToolCallFailed
-tool > > > ToolCallResolved
+tool > > RecipientsChosen ToolCallExpired > ToolCallResolved
 job > JobScheduled > JobStarted > JobFinished JobFailed
 """
 """What each type does to the thing that its `id` names: it opens it, goes on with it, or closes it."""

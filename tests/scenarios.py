@@ -13,6 +13,7 @@ from callboard import Block, Finish, Group, RequestFailed, RoundRobin, Speak, Sy
 from callboard.events import Text
 from callboard.projections import GroupState
 
+from .message_scenarios import MESSAGE_SCENARIOS
 from .scripted import Scenario, agent, asking, script
 from .team_scenarios import TEAMS
 from .world import pay, publish, search, wire
@@ -137,7 +138,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS]
 
 CANCELS = [
     Scenario(

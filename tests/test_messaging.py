@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ import pytest
 from callboard import Agent, Answer, Group, MemoryStore, ModelReply, ModelRequest, RequestFailed, RoundRobin, System
 from callboard.actors.messaging import ASK, BROADCAST, BROADCAST_ALL, FIND, MAX_HOPS, TELL
 from callboard.actors.outside import Outside
+from callboard.actors.team import load_team
 from callboard.actors.testing import ScriptedModel, calls
 from callboard.events import SpecError
 from callboard.events.catalog import RecipientsChosen, SendCancelling, SendFailed
@@ -211,6 +213,12 @@ async def test_broadcast_from_outside_never_raises_for_one() -> None:
         assert await system.find(match_some=["team"]) == refs
         came = await system.broadcast("go", refs)
     assert isinstance(came["a"], Answer) and isinstance(came["b"], RequestFailed)
+
+
+def test_a_team_file_names_tools_for_messages(tmp_path: Path) -> None:
+    file = tmp_path / "team.toml"
+    file.write_text(f'[agents.a]\ntools = ["{ASK}", "{FIND}"]\n')
+    assert load_team(file).agents["a"].messaging == (ASK, FIND)
 
 
 def test_a_name_that_is_no_tool_of_callboards_is_refused() -> None:

@@ -12,6 +12,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from callboard import ModelReply, ModelRequest, System, Tool, ToolContext, tool
+from callboard.actors.messaging import PATIENCE
 from callboard.actors.outside import Outside
 from callboard.events import MemoryStore, ModelError, NewEvent, OutcomeUnknown, RecordedEvent, Reference, catalog
 from callboard.events.cache import Cache
@@ -47,7 +48,9 @@ class World:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
 
     async def sleep(self, seconds: float) -> None:
-        """Let the time pass at once."""
+        """Let the time pass at once; but nobody here waits so long that patience would end."""
+        if seconds >= PATIENCE / 2:
+            await anyio.sleep_forever()
         self.seconds += max(seconds, 0)
         await checkpoint()
 
