@@ -33,8 +33,8 @@
 
 A block stands in `blocks` by its label, to read and edit, or as a table with `access = "read"`, to read
 only. All in a group share the blocks of the group, and `writers` names who may edit one. A tool without a
-module is one of callboard's own: those for messages, such as send_message_to_agent_and_wait_for_reply or find_agents, and the
-memory tools, which every agent with a block to edit has anyway.
+module is one of callboard's own: those for messages, such as send_message_to_agent_and_wait_for_reply or
+find_agents, and the memory tools, which every agent with a block to edit has anyway.
 
 A pattern without fields is a table with its `kind` alone. What there is, each field with what it is by default:
 
