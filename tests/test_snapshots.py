@@ -180,21 +180,24 @@ def streams() -> Iterable[tuple[str, list[RecordedEvent]]]:
             yield f"{name}: {stream}", [event for event in events if event.stream == stream]
 
 
-def test_state_from_a_snapshot_and_the_rest_is_the_state_from_the_whole_at_every_version_of_every_stream() -> None:
+def test_state_from_a_snapshot_and_the_rest_is_the_state_from_the_whole_at_any_version_of_every_stream(
+    ci: bool,
+) -> None:
+    """At every version in a CI run, else at some of each."""
     seen = 0
     for where, events in streams():
         projection = KINDS[events[0].stream.split("-")[0]].projection
         whole = [projection.initial()]
         for event in events:
             whole.append(projection.evolve(whole[-1], event))
-        for version, before in enumerate(whole):
+        for version, before in list(enumerate(whole))[:: 1 if ci else 4]:
             state = again(before)
             assert exactly(state) == exactly(before), f"{where}@{version}"
             for event in events[version:]:
                 state = projection.evolve(state, event)
             assert state == whole[-1], f"{where}@{version} and the rest"
             seen += 1
-    assert seen > 600
+    assert seen > (600 if ci else 150)
 
 
 def test_what_is_pending_from_a_checkpoint_and_the_rest_is_that_of_the_whole_log_at_every_position() -> None:
