@@ -37,7 +37,7 @@ def campaign(name: str, size: str, *, big: bool) -> str:
 
 @pytest.mark.usefixtures("lengthy")
 def test_a_process_killed_at_named_points_repeats_and_loses_nothing(big: bool) -> None:
-    printed = campaign("points", "1000", big=big)
+    printed = campaign("points", "200", big=big)
     assert re.search(r"(\d{2,}) cases, (\d{2,}) kills, (\d{2,}) killed again in recovery, 0 breaches", printed)
 
 
@@ -50,7 +50,7 @@ def test_a_process_killed_at_a_system_call_repeats_and_loses_nothing(big: bool) 
 @traceable
 @pytest.mark.usefixtures("lengthy")
 def test_a_power_cut_loses_nothing_that_was_synced_and_the_control_does(big: bool) -> None:
-    printed = campaign("power", "1000", big=big)
+    printed = campaign("power", "300", big=big)
     assert re.search(r"disk: \d{3,} images, \d{3,} different, 0 lost, 0 not opened\n", printed)
     assert re.search(r"process: \d{3,} images, \d{3,} different, [1-9]\d+ lost", printed)
 
@@ -58,7 +58,7 @@ def test_a_power_cut_loses_nothing_that_was_synced_and_the_control_does(big: boo
 @traceable
 @pytest.mark.usefixtures("lengthy")
 def test_a_disk_that_fails_loses_nothing_that_was_acknowledged(big: bool) -> None:
-    printed = campaign("faults", "10", big=big)
+    printed = campaign("faults", "25", big=big)
     assert re.search(r"\d{2,} faults, 0 breaches", printed)
     assert "AppendRejected" in printed and "went on" in printed
 

@@ -107,6 +107,8 @@ class RealLife(Life):
                 said += await loop.sock_recv(connection, 65_536) or b"{}\n"
         self.point("model answered")
         reply = json.loads(said)
+        if "error" in reply:
+            raise ModelError(reply["error"], kind=reply["kind"], retry=reply["retry"])
         if "busy" in reply:
             raise ModelError("busy", kind="server", retry=True)
         uses = [(name, arguments) for name, arguments in reply["uses"]]

@@ -13,6 +13,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from callboard import ModelRequest
+from callboard.events import ModelError
 
 from ..scenarios import CANCELS, SCENARIOS
 from .ledgers import ASKED, LOG, Ledger, noted
@@ -44,7 +45,10 @@ def answer(folder: Path, scenario: str, wanted: dict[str, Any]) -> dict[str, obj
         messages=wanted["messages"],
     )
     request = ModelRequest(id, attempt, wanted["agent"], "", wanted["messages"], (), "")
-    reply = EVERY[scenario].script(request)
+    try:
+        reply = EVERY[scenario].script(request)
+    except ModelError as error:  # a model that never answers
+        return {"error": str(error), "kind": error.kind, "retry": error.retry}
     if reply.finish_reason == "fail" and not again:
         return {"busy": True}
     return {"text": reply.text, "uses": list(reply.uses), "finish_reason": reply.finish_reason}
