@@ -18,6 +18,7 @@ from callboard.projections import Open
 
 from .commands import Resolve
 from .ref import USER
+from .storable import storable
 
 POLL = 0.25
 """Seconds between two looks into an inbox."""
@@ -45,7 +46,8 @@ class Settle(BaseModel):
 
     def delivery(self) -> Resolve:
         """Return this as what the agent is told."""
-        told = {"returned": self.text, "failed": f"it failed: {self.text}", "retry": None}[self.outcome]
+        failed = storable(f"it failed: {self.text}")[0]
+        told = {"returned": self.text, "failed": failed, "retry": None}[self.outcome]
         return Resolve(self.call, USER, told, USER, self.key)
 
 

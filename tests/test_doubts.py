@@ -17,6 +17,7 @@ from callboard.actors.agent import IN_DOUBT
 from callboard.actors.inbox import NotInDoubt, Settle
 from callboard.actors.testing import calls
 from callboard.events import EventStore
+from callboard.events.codec import MAX_TEXT
 from callboard.scripts.main import main
 
 Policy = Literal["tell", "ask", "fail"]
@@ -182,3 +183,8 @@ async def test_one_outcome_is_wanted(path: Path, options: list[str], capsys: pyt
     await doubtful(path)
     assert await anyio.to_thread.run_sync(main, ["log", "resolve", str(path), "1", *options]) == 2
     assert "say one of --returned TEXT" in capsys.readouterr().err
+
+
+def test_a_failure_of_the_longest_text_is_cut_and_never_too_long_for_the_log() -> None:
+    told = Settle(key="k", call="c", outcome="failed", text="x" * MAX_TEXT).delivery().text
+    assert told is not None and len(told) <= MAX_TEXT and told.startswith("it failed: x")
