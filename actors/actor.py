@@ -211,6 +211,7 @@ class Actor(ABC, Generic[S]):
                 causes[event.data.id] = event.ref
         if self._stopped:
             return
+        self.out.update(self.state.desk.sends)
         self._loaded = True
         if self.state.spec is None:
             return

@@ -42,7 +42,7 @@ class Courier:
         while self._waiting:
             message = self._waiting[0]
             try:
-                self._check(message)
+                await self._check(message)
                 await self._actor.system.deliver(self._recipient, _delivery(message))
             except (NoSuchActor, ActorParked, ActorStopped, MailboxFull, KeyReused, WaitsInCircle) as error:
                 failed = TakeAnswer(message.id, str(error), ok=False, accepted=False, cause=message.cause)
@@ -52,15 +52,18 @@ class Courier:
                     self._actor.put(TakeAccepted(message.id, cause=message.cause))
             self._waiting.popleft()
 
-    def _check(self, message: Receive) -> None:
-        """See that nobody who waits for us is waited for.
+    async def _check(self, message: Receive) -> None:
+        """See that nobody who waits for us is waited for; what arrived before a restart is not taken back.
 
         Raises:
             WaitsInCircle: Somebody is; names all in the circle.
         """
         if message.kind in ("ask", "turn"):
-            if names := directory.cycle(self._actor.system, self._actor.stream, self._recipient):
+            system = self._actor.system
+            names = await directory.cycle(system, self._actor.stream, self._recipient)
+            if names and await system.store.find(self._recipient, message.id) is None:
                 raise WaitsInCircle(names)
+            self._actor.out.intersection_update(self._actor.state.desk.sends)  # what was answered is forgotten
             self._actor.out.add(message.id)
 
 

@@ -93,7 +93,7 @@ def _listed(found: list[Entry]) -> str:
     return "\n".join(lines) or "nobody like that is there"
 
 
-def cycle(system: System, sender: str, recipient: str) -> list[str]:
+async def cycle(system: System, sender: str, recipient: str) -> list[str]:
     """Return the names along a circle that `sender` would close by waiting for `recipient`; empty if there is none.
 
     Who waits for whom is what the open turn of each has sent and not got an answer to. Only sends that went out count:
@@ -104,6 +104,9 @@ def cycle(system: System, sender: str, recipient: str) -> list[str]:
         path = paths.pop()
         if path[-1] == sender:
             return [name_of(stream) for stream in (sender, *path)]
+        if path[-1] in system.supervisor.stopped:
+            continue
+        await system.look(path[-1])  # what it waits for is known once its log is read
         for stream in system.actor(path[-1]).waits_for():
             if stream not in seen:
                 seen.add(stream)
