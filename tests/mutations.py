@@ -80,7 +80,13 @@ MUTANTS = (
         "if False:\n                self",
         ("tests/test_guards.py",),
     ),
-    Mutant("a late reply is taken", AGENT, "case TakeReply(id) if model and model.id == id:", "case TakeReply(id):"),
+    Mutant(
+        "a late reply is taken",
+        AGENT,
+        "case TakeReply(id) if model and model.id == id:",
+        "case TakeReply(id):",
+        ("tests/test_agent.py",),
+    ),
     Mutant("a late result is taken", AGENT, "replaced) if id in state.tools:", "replaced):", ("tests/test_agent.py",)),
     Mutant(
         "attempts are not numbered", AGENT, "attempt=call.attempt + 1,\n        blocks", "attempt=1,\n        blocks"
@@ -218,7 +224,7 @@ MUTANTS = (
         ("tests/test_restart.py",),
     ),
     # -- groups and blocks
-    Mutant("turns are not numbered", "actors/group.py", "start=state.assigned + 1", "start=1"),
+    Mutant("turns are not numbered", "actors/cues.py", "start=state.assigned + 1", "start=1"),
     Mutant(
         "members hear their own words",
         "projections/group.py",
