@@ -37,7 +37,7 @@ def campaign(name: str, size: str, *, big: bool) -> str:
 
 @pytest.mark.usefixtures("lengthy")
 def test_a_process_killed_at_named_points_repeats_and_loses_nothing(big: bool) -> None:
-    printed = campaign("points", "120", big=big)
+    printed = campaign("points", "80", big=big)
     assert re.search(r"(\d{2,}) cases, (\d{2,}) kills, (\d{2,}) killed again in recovery, 0 breaches", printed)
 
 
