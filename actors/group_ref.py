@@ -23,7 +23,7 @@ from callboard.projections.words import name_of
 
 from .code import address_of, load
 from .commands import Alter
-from .patterns import NAMED, Pattern
+from .patterns import Pattern
 from .ref import USER, Ref
 from .scaling import Load, one_each
 from .specs import Agent, Block, Group, checked_text, member_use, names_below, pattern_spec, share_of
@@ -226,13 +226,3 @@ class GroupRef(Ref):
     async def _alter(self, event: Event) -> None:
         key = self.system.outside.key()
         await self.system.deliver(self.address, Alter(f"{key}/{self.name}", USER, event))
-
-
-def is_kind(state: GroupState, kind: str, tag: str, member: str) -> bool:
-    """Return whether a group lives, and has this kind of pattern, a member with this tag, and this member."""
-    assert state.spec is not None
-    code = state.spec.pattern.code
-    names = {code, code.rsplit(":", 1)[-1], *(name for name, one in NAMED.items() if address_of(one) == code)}
-    tags = {one for use in state.spec.members for one in use.tags}
-    fits = (not kind or kind in names) and (not tag or tag in tags) and (not member or member in state.streams)
-    return fits and not state.desk.retired

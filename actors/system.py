@@ -33,7 +33,7 @@ from .code import Code
 from .commands import Delivery, Receive, Start, TakeAnswer
 from .door import Door
 from .group_actor import GroupActor
-from .group_ref import GroupRef, is_kind
+from .group_ref import GroupRef
 from .mailbox import WAIT
 from .model import Model
 from .outside import Outside
@@ -260,7 +260,7 @@ class System:
         found: list[GroupRef] = []
         for name in self._names("group-"):
             state: GroupState = await self.look(f"group-{name}")
-            if state.spec is not None and is_kind(state, kind, tag, member):
+            if not state.desk.retired and state.fits(kind=kind, tag=tag, member=member):
                 found.append(GroupRef(f"group-{name}", self))
         return found
 

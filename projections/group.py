@@ -169,6 +169,19 @@ class GroupState:
             return "executing"
         return "updating history" if self.assigned else "processing"
 
+    def fits(self, *, kind: str = "", tag: str = "", member: str = "") -> bool:
+        """Return whether the group is of a kind of pattern, and has a member with a tag, and somebody of a name. Pure.
+
+        Args:
+            kind: The class of the pattern, `RoundRobin` or `round_robin`, or its address; empty for any.
+        """
+        if self.spec is None:
+            return not (kind or tag or member)
+        code = self.spec.pattern.code
+        right = not kind or _plain(kind) in (_plain(code), _plain(code.rsplit(":", 1)[-1]))
+        tagged = not tag or any(tag in use.tags for use in self.spec.members)
+        return right and tagged and (not member or member in self.streams)
+
     def unheard(self, member: str) -> tuple[Part, ...]:
         """Return what `member` has not heard yet; its own words it knows. Pure."""
         news = self.transcript.since(max(self.heard.get(member, 0), self.start))
@@ -177,3 +190,8 @@ class GroupState:
             for said in news
             if said.speaker != member and said.text
         )
+
+
+def _plain(kind: str) -> str:
+    """Return a kind of pattern without what people write otherwise: `round_robin` is `RoundRobin`. Pure."""
+    return kind.replace("_", "").replace("-", "").casefold()

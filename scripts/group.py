@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from callboard.events import SQLiteStore
 from callboard.projections import GroupState
 from callboard.projections.health import HealthTable
-from callboard.projections.health_shapes import group_health_shape, group_listing_shape, kind_of
+from callboard.projections.health_shapes import group_health_shape, group_listing_shape
 from callboard.projections.whole import Whole
 from callboard.projections.words import name_of
 from callboard.scripts.border import BadUse
@@ -59,7 +59,7 @@ async def group(
     if name:
         _show_one(named(state.groups, name), table, as_json=as_json)
     else:
-        found = [one for one in state.groups.values() if fits(one, kind=kind, tag=tag, member=member)]
+        found = [one for one in state.groups.values() if one.fits(kind=kind or "", tag=tag or "", member=member or "")]
         _show_all(found, as_json=as_json)
     return 0
 
@@ -90,19 +90,6 @@ def named(groups: dict[str, GroupState], name: str) -> GroupState:
         known = ", ".join(map(name_of, groups)) or "no groups"
         raise BadUse(f"there is no group {name!r} in this log; there are {known}")
     return found
-
-
-def fits(state: GroupState, *, kind: str | None, tag: str | None, member: str | None) -> bool:
-    """Return whether a group is of a kind, and has a member with a tag, and somebody of a name. Pure."""
-    tags = [one for use in state.spec.members for one in use.tags] if state.spec else []
-    code = state.spec.pattern.code if state.spec else ""
-    right = kind is None or _plain(kind) in (_plain(kind_of(state)), _plain(code))
-    return right and (tag is None or tag in tags) and (member is None or member in state.streams)
-
-
-def _plain(kind: str) -> str:
-    """Return a kind of pattern without what people write otherwise: `round_robin` is `RoundRobin`."""
-    return kind.replace("_", "").replace("-", "").casefold()
 
 
 if __name__ == "__main__":
