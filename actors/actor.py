@@ -21,7 +21,19 @@ from callboard.events.store import Signal
 from callboard.projections import Desk, Projection
 
 from . import rules
-from .commands import Alter, Cancel, Command, Delivery, Receive, Resolve, Restarted, Resume, Start, TakeAnswer
+from .commands import (
+    Alter,
+    Cancel,
+    Command,
+    Delivery,
+    Receive,
+    Resolve,
+    Restarted,
+    Resume,
+    Start,
+    TakeAnswer,
+    TakeDecision,
+)
 from .courier import Courier
 from .mailbox import Mailbox, Waiting, end_all
 
@@ -285,7 +297,7 @@ class Actor(ABC, Generic[S]):
     async def _is_new(self, one: Waiting) -> bool:
         """Return whether a delivery is to be taken in; one with an answer is answered from the log."""
         delivery, store = one.delivery, self.system.store
-        if isinstance(delivery, Resolve) and delivery.key:
+        if isinstance(delivery, Resolve | TakeDecision) and delivery.key:
             return await store.find(self.stream, f"command:{delivery.key}") is None
         if not isinstance(delivery, Receive | Cancel):
             return True
@@ -332,10 +344,10 @@ class Actor(ABC, Generic[S]):
             case SendCancelling(id=id) if id in self.state.desk.sends:
                 self.spawn(self._cancel, self.state.desk.sends[id].recipient, id)
             case TurnFinished(id=id, to=to, text=text, stop_reason=reason, uses=uses) if to:
-                self.system.answer(to, TakeAnswer(id, text, stop_reason=reason, uses=uses, cause=event.ref))
+                self.system.give_back(to, TakeAnswer(id, text, stop_reason=reason, uses=uses, cause=event.ref))
             case Reply(id=id, to=to) as reply if to:
                 begun = getattr(reply, "begun", True)
-                self.system.answer(to, TakeAnswer(id, reply.words, reply.ok, accepted=begun, cause=event.ref))
+                self.system.give_back(to, TakeAnswer(id, reply.words, reply.ok, accepted=begun, cause=event.ref))
             case _:
                 pass
 

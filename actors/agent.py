@@ -15,6 +15,7 @@ from callboard.events.catalog import (
     ModelCallFinished,
     ModelCallRequested,
     ModelCallStarted,
+    QuestionAsked,
     RecipientsChosen,
     SendCancelling,
     ToolCallExpired,
@@ -38,7 +39,7 @@ from callboard.projections.agent import ModelCall, ToolCall, call_of, evolve
 from callboard.projections.prompt import Shown, is_object
 from callboard.projections.request import by_version, fingerprint
 
-from . import memory, messaging
+from . import approvals, memory, messaging
 from .commands import (
     Begin,
     Command,
@@ -46,6 +47,8 @@ from .commands import (
     Resolve,
     Resume,
     TakeAttempt,
+    TakeDecision,
+    TakeNeed,
     TakeRecipients,
     TakeReply,
     TakeResult,
@@ -103,11 +106,15 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
             if text is None:
                 return [ToolCallRetried(id=id, by=by, command=key)]
             return [ToolCallResolved(id=id, text=as_text(text), by=by, command=key)]
+        case TakeNeed(id) | TakeDecision(id) if id in state.tools:
+            return approvals.take(state.tools[id], command)
         case TakeRecipients(id, recipients, due) if id in state.tools and state.tools[id].phase == "wanted":
             return [RecipientsChosen(id=id, recipients=recipients, due=due)]
         case Expire(id) if id in state.tools and state.tools[id].phase == "sending":
             return [ToolCallExpired(id=id)]
         case Begin() | TakeAttempt() | TakeReply() | TakeResult() | TakeRecipients() | Expire() | Resolve():
+            return []
+        case TakeNeed() | TakeDecision():
             return []
         case _:
             return None
@@ -236,7 +243,7 @@ def _go_on_tools(state: AgentState, log_id: str) -> list[Event]:
 def _given_up(state: AgentState, call: ToolCall) -> Event | None:
     """Return what ends a call of a turn that begins nothing any more; None where it goes on as any other. Pure."""
     match call.phase:
-        case "wanted":
+        case "wanted" | "asked" | "approved" | "question":
             return ToolCallFailed(id=call.id, text=Text(_why_ending(state)))
         case "stopped" if call.wanted.effect != "once":
             return ToolCallFailed(id=call.id, text=Text(_why_ending(state)))
@@ -250,17 +257,23 @@ def _go_on(state: AgentState, call: ToolCall, log_id: str) -> Event | None:
     """Return what an open call needs next; None while it runs, or others have the word. Pure."""
     wanted = call.wanted
     match call.phase:
-        case "wanted" if why := problem(state, wanted):
+        case "wanted" | "approved" if why := problem(state, wanted):
             return ToolCallFailed(id=call.id, text=Text(why))
         case "wanted" if wanted.effect == "ends":
             return ToolCallFinished(id=call.id, text=Text(NOTED))
+        case "wanted" if wanted.tool == messaging.ASK_HUMAN:
+            return QuestionAsked(id=call.id)
         case "wanted" if wanted.tool in messaging.MESSAGING:
             return None  # who is meant is looked up
         case "wanted" if wanted.effect == "send":
             return _edit(wanted)
+        case "wanted" if approvals.need(state, call):
+            return None  # whether a person is asked is looked up
+        case "approved" if call.about != call.digest:
+            return ToolCallFailed(id=call.id, text=Text(approvals.OTHER))
         case "stopped" if wanted.effect == "once":
             return ToolCallInDoubt(id=call.id)
-        case "wanted" | "stopped":
+        case "wanted" | "approved" | "stopped":
             return ToolCallStarted(id=call.id, attempt=call.attempt + 1, callkey=f"{log_id}/{call.id}")
         case "in doubt":
             return _by_policy(state, call)
@@ -316,7 +329,7 @@ def problem(state: AgentState, wanted: ToolCallRequested) -> str:
         return ""
     if wanted.tool in messaging.MESSAGING:
         hops = state.desk.turn.hops if state.desk.turn else 0
-        if hops >= messaging.MAX_HOPS and wanted.tool != messaging.FIND:
+        if hops >= messaging.MAX_HOPS and wanted.tool not in (messaging.FIND, messaging.ASK_HUMAN):
             return f"this request was passed on {hops} times, which is the most; answer it yourself"
         asked = messaging.parsed(wanted.tool, wanted.arguments)
         return asked if isinstance(asked, str) else ""

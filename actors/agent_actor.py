@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from callboard.events.catalog import (
     ToolCallFinished,
     ToolCallInDoubt,
     ToolCallRequested,
+    ToolCallRetried,
     ToolCallStarted,
     TurnResumed,
     TurnStarted,
@@ -32,9 +33,9 @@ from callboard.projections.prompt import Message, Shown, messages_of
 from callboard.projections.words import name_of
 
 from . import agent as rules
-from . import directory, messaging
+from . import approvals, directory, messaging
 from .actor import Actor
-from .commands import Begin, Command, Expire, Resolve, TakeAttempt, TakeRecipients, TakeReply, TakeResult
+from .commands import Begin, Command, Expire, Resolve, TakeAttempt, TakeNeed, TakeRecipients, TakeReply, TakeResult
 from .model import ModelReply, ModelRequest
 from .storable import storable, storable_arguments
 from .tool import Tool, ToolContext, ToolFailed, as_result, as_tool, run
@@ -56,6 +57,8 @@ class AgentActor(Actor[AgentState]):
         """Make the agent of `stream`."""
         super().__init__(stream, system)
         self._tools: dict[str, Tool] = {}
+        self._asks: dict[str, approvals.Asks] = {}
+        self._preparing = set[str]()
         self._shown: dict[tuple[str, int], Shown] = {}
         self._messages: list[Message] = []
         self._rendered = 0
@@ -79,6 +82,11 @@ class AgentActor(Actor[AgentState]):
             self._tools = {
                 spec.name: as_tool(self.system.code.find(spec.code)) for spec in self.state.spec.tools if spec.code
             }
+            self._asks = {
+                spec.name: self.system.code.find(spec.needs_approval)
+                for spec in self.state.spec.tools
+                if isinstance(spec.needs_approval, str)
+            }
         except CallboardError as error:
             return str(error)
         return ""
@@ -100,6 +108,7 @@ class AgentActor(Actor[AgentState]):
                 self._prepare_model_call(event.ref)
             case AgentChanged() | BlockAttached() | BlockDetached():  # what was prepared has the blocks of before
                 self._prepare_model_call(event.ref)
+                self._prepare_tools(event.ref)
                 super().react(event)
             case ModelCallStarted(id=id, attempt=attempt):
                 self._start_model_call(id, attempt, event.ref)
@@ -107,8 +116,8 @@ class AgentActor(Actor[AgentState]):
                 self._start_tool(id, key, event.ref)
             case ToolCallInDoubt(id=id):
                 self._start_reconcile(id)
-            case ToolCallRequested(id=id, tool=tool) if tool in messaging.MESSAGING and id in self.state.tools:
-                self.spawn(self._look_up, self.state.tools[id], event.ref)
+            case ToolCallRequested(id=id) | ToolCallRetried(id=id) if id in self.state.tools:
+                self._prepare_tool(self.state.tools[id], event.ref)
             case RecipientsChosen(id=id, due=due) if id in self.state.tools:
                 self.spawn(self._expire, id, due, event.ref)
             case ToolCallFinished(id=id) | ToolCallFailed(id=id) if id in self._timers:
@@ -120,11 +129,10 @@ class AgentActor(Actor[AgentState]):
         """Begin again what leaves no trace of having begun: reading blocks, pauses, questions about doubts."""
         self._prepare_model_call(f"{self.stream}@{self.version}")
         cause = f"{self.stream}@{self.version}"
+        self._prepare_tools(cause)
         for call in self.state.tools.values():
             if call.phase == "in doubt":
                 self._start_reconcile(call.id)
-            elif call.phase == "wanted" and call.wanted.tool in messaging.MESSAGING:
-                self.spawn(self._look_up, call, cause)
             elif call.phase == "sending" and call.due is not None:
                 self.spawn(self._expire, call.id, call.due, cause)
 
@@ -216,6 +224,39 @@ class AgentActor(Actor[AgentState]):
             text, ok = f"{type(error).__name__}: {error}", False
         text, replaced = storable(text)
         self.put(TakeResult(id, text, ok, replaced, cause=cause))
+
+    def _prepare_tools(self, cause: str) -> None:
+        for call in self.state.tools.values():
+            self._prepare_tool(call, cause)
+
+    def _prepare_tool(self, call: ToolCall, cause: str) -> None:
+        """Look up what has to be known before a call begins: whom it is for, or whether a person is asked."""
+        if call.phase != "wanted" or call.id in self._preparing:
+            return
+        if call.wanted.tool in messaging.MESSAGING:
+            work = self._look_up
+        elif approvals.need(self.state, call):
+            work = self._weigh
+        else:
+            return
+        self._preparing.add(call.id)
+        self.spawn(self._prepared, work, call, cause)
+
+    async def _prepared(self, work: Callable[[ToolCall, str], Awaitable[None]], call: ToolCall, cause: str) -> None:
+        try:
+            await work(call, cause)
+        finally:
+            self._preparing.discard(call.id)
+
+    async def _weigh(self, call: ToolCall, cause: str) -> None:
+        """Find out whether a person is asked before the call begins; bad arguments are asked of nobody."""
+        name, arguments = call.wanted.tool, str(call.wanted.arguments)
+        try:
+            asks, note = await approvals.weigh(self._tools[name], self._asks.get(name), arguments)
+        except ToolFailed as failure:
+            self.put(TakeResult(call.id, storable(str(failure))[0], ok=False, cause=cause))
+        else:
+            self.put(TakeNeed(call.id, call.attempt, asks, storable(note)[0], cause=cause))
 
     async def _look_up(self, call: ToolCall, cause: str) -> None:
         """Find out whom the messages of a call go to, or who is there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -79,6 +80,28 @@ class Resolve(Delivery):
     text: str | None
     by: str
     key: str = ""
+
+
+Outcome = Literal["approved", "refused", "answered"]
+"""What a person can say of a call that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeDecision(Delivery):
+    """Take in what a person says of the tool call `id`, which waits for that.
+
+    Attributes:
+        text: What the model is told; nothing of an approval.
+        by: Who says so.
+        key: Names this very decision, so that it counts once.
+        digest: What the person looked at, of an approval or its refusal.
+    """
+
+    outcome: Outcome
+    text: str
+    by: str
+    key: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +186,21 @@ class TakeResult(Command):
     text: str
     ok: bool = True
     replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeNeed(Command):
+    """Take in whether a person is asked before the next attempt of the tool call `id` begins.
+
+    Attributes:
+        after: Attempts begun when this was looked up; with more of them it comes too late.
+        note: Why the function that decides could not; empty where it could.
+    """
+
+    id: str
+    after: int
+    asks: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from callboard.events import CallboardError, SpecError
 from callboard.projections import Open
 
-from .commands import Resolve
+from .commands import Outcome, Resolve
 from .ref import USER
 from .storable import storable
 
@@ -72,7 +72,38 @@ class Requeue(BaseModel):
     letter: str
 
 
-AnyRequest = Settle | Redact | Requeue
+class Decide(BaseModel):
+    """Say what a person decides of a call that waits for it.
+
+    Attributes:
+        call: The id of the tool call.
+        key: Names this very decision.
+        text: Of a refusal the reason, of a question the answer.
+        digest: Of an approval or its refusal, the hash of what the person looked at.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["decide"] = "decide"
+    key: str
+    call: str
+    outcome: Outcome
+    text: str = ""
+    by: str = USER
+    digest: str = ""
+
+
+class End(BaseModel):
+    """End the request `trace` and all that it caused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["end"] = "end"
+    key: str
+    trace: str
+
+
+AnyRequest = Settle | Redact | Requeue | Decide | End
 """Anything that another process may want of the owner of a log."""
 
 _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])

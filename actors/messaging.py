@@ -1,4 +1,4 @@
-"""Messages between agents: the tools that agents get for them, and what each asks for. All pure."""
+"""Messages to agents and people: the tools that agents get for them, and what each asks for. All pure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .rules import CANCELLED
 ASK, TELL = "send_message_to_agent_and_wait_for_reply", "send_message_to_agent_async"
 BROADCAST, BROADCAST_ALL = "send_message_to_agents_matching_tags", "send_message_to_agents_matching_all_tags"
 FIND = "find_agents"
+ASK_HUMAN = "ask_human"
 
 AT_ONCE = 16
 """Recipients of one broadcast that work on it at once."""
@@ -75,12 +76,20 @@ class Find(_Arguments):
     text: Annotated[str, Field(description="A part of the name or description.")] = ""
 
 
+class AskHuman(_Arguments):
+    """Ask a person and wait for the answer, which is the result. It may take long; ask what only a person can say."""
+
+    question: Annotated[str, Field(min_length=1, description="What to ask.")]
+    options: Annotated[list[str], Field(description="The answers to choose from; none for any answer.")] = []
+
+
 MESSAGING: dict[str, type[_Arguments]] = {
     ASK: Ask,
     TELL: Tell,
     BROADCAST: Broadcast,
     BROADCAST_ALL: BroadcastAll,
     FIND: Find,
+    ASK_HUMAN: AskHuman,
 }
 """The arguments of each tool by its name; an agent gets one by naming it among its tools."""
 
@@ -88,9 +97,9 @@ MESSAGING: dict[str, type[_Arguments]] = {
 @cache
 def tool_spec(name: str) -> ToolSpec:
     """Return the messaging tool `name` as an agent's spec records it."""
-    kind = MESSAGING[name]
+    kind, timeout = MESSAGING[name], 0.0 if name == ASK_HUMAN else PATIENCE
     return ToolSpec(
-        name=name, description=kind.__doc__ or "", parameters=schema_of(kind), effect="send", timeout=PATIENCE
+        name=name, description=kind.__doc__ or "", parameters=schema_of(kind), effect="send", timeout=timeout
     )
 
 

@@ -1,25 +1,71 @@
-"""Settling a call in doubt in a log that nobody has open: the same rule, without a system around it."""
+"""What people decide in a log that nobody has open: the same rules, without a system around them.
+
+What follows is left to whoever opens the log next.
+"""
 
 from __future__ import annotations
 
-from callboard.events import EventStore, NewEvent
-from callboard.projections import agent_state, pending, replay
+from functools import reduce
 
-from . import inbox
+from callboard.events import Event, EventStore, NewEvent
+from callboard.projections import Desk, agent_state, pending, replay
+from callboard.projections.desk import evolve
+
+from . import inbox, people, rules
 from .agent import take
+from .commands import Delivery
 
 
 async def settle(store: EventStore, command: inbox.Settle) -> str:
-    """Record what `command` says, and leave what follows to whoever opens the log next; return the whole id.
+    """Record what `command` says of a call in doubt; return its whole id.
 
     Raises:
         NotInDoubt: The call is not in doubt, or not any more.
     """
     doubt = inbox.doubt_of(list((await replay(store, pending)).items.values()), command.call)
-    state, version = await replay(store, agent_state, stream=doubt.stream), 0
-    async for event in store.read_stream(doubt.stream):
-        version = event.version
-    decision = command.model_copy(update={"call": doubt.id}).delivery()
-    new = [NewEvent(event) for event in take(state, decision) or []]
-    await store.append(doubt.stream, new, expected_version=version)
+    await _record(store, doubt.stream, command.model_copy(update={"call": doubt.id}).delivery())
     return doubt.id
+
+
+async def decide(store: EventStore, command: inbox.Decide) -> None:
+    """Record what `command` says of a call that waits; what was recorded before is done.
+
+    Raises:
+        NotWaiting, AlreadyDecided, ApprovalMismatch, TextRefused, KeyReused: It does not count; nothing was changed.
+    """
+    decision = await people.checked(store, people.states_in(store), command)
+    if decision is not None:
+        await _record(store, people.stream_of(command.call), decision)
+
+
+async def _record(store: EventStore, stream: str, decision: Delivery) -> None:
+    state = await replay(store, agent_state, stream=stream)
+    await _append(store, stream, take(state, decision) or [])
+
+
+async def cancel(store: EventStore, trace: str) -> int:
+    """Record that the request `trace` and all that it caused is not wanted any more; return at how many places.
+
+    Raises:
+        NotWaiting: Nothing of that request is open.
+    """
+    wanted = people.ends(await replay(store, pending), trace)
+    if not wanted:
+        raise people.nothing_open(trace)
+    places = 0
+    for stream, end in wanted:
+        if await store.find(stream, f"re:{end.id}") is not None:
+            continue  # it was answered, which its sender has not taken in yet
+        events = [event.data async for event in store.read_stream(stream)]
+        if events:
+            said = rules.take(reduce(evolve, events, Desk()), end)
+            await _append(store, stream, said)
+            places += len(said)
+    return places
+
+
+async def _append(store: EventStore, stream: str, events: list[Event]) -> None:
+    version = 0
+    async for event in store.read_stream(stream):
+        version = event.version
+    await store.append(stream, [NewEvent(event) for event in events], expected_version=version)

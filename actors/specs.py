@@ -131,7 +131,7 @@ class Agent:
         description: What others are told about it.
         persona, human: First values of two blocks of its own, about itself and about whom it talks to.
         model: The model's name at the provider; empty for the system's own.
-        tools: Typed functions, `Tool`s, or names of callboard's own tools for messages (`MESSAGING` has all).
+        tools: Typed functions, `Tool`s, or names of callboard's own, such as `ask_human` (`MESSAGING` has all).
         max_steps: Model calls of one turn at most; then it ends with its last text.
     """
 

@@ -66,6 +66,8 @@ async def _start(system: System, spec: Agent | Group | Block) -> str:
                 await start_block(system, block, spec.name)
             for tool in spec.all_tools:
                 system.code.register(address_of(tool.function), tool)
+                if callable(tool.needs_approval):
+                    system.code.register(address_of(tool.needs_approval), tool.needs_approval)
             agent = spec.spec()
             begin = Start(spec.name, USER, AgentStarted(spec=agent), AgentChanged(spec=agent))
         case Group():

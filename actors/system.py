@@ -37,6 +37,7 @@ from .group_ref import GroupRef
 from .mailbox import WAIT
 from .model import Model
 from .outside import Outside
+from .people import People
 from .ref import USER, BlockRef, Ref
 from .snapshots import Snapshots
 from .specs import Agent, Block, Group
@@ -52,7 +53,7 @@ GRACE = 30.0
 """Seconds that leaving a system waits for work that can go on."""
 
 
-class System:
+class System(People):
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
     def __init__(self, store: EventStore, model: Model, tasks: TaskGroup, outside: Outside) -> None:
@@ -317,7 +318,7 @@ class System:
                 self._started.add(to)
                 return
 
-    def answer(self, to: str, answer: TakeAnswer) -> None:
+    def give_back(self, to: str, answer: TakeAnswer) -> None:
         """Hand an answer over. If it is lost, its asker asks again and gets it from the log."""
         if to != USER:
             self.actor(to).put(answer)

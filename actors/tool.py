@@ -50,6 +50,8 @@ class Tool:
         timeout: Seconds until a call counts as failed.
         reconcile: Says by a call's key what came of it, where the process ended while it ran.
         in_doubt: Without that, `tell` the model that nobody knows, `ask` a person, or `fail` the turn.
+        needs_approval: Whether a person is asked before a call begins; or a function that says so of the arguments,
+            which it gets by name. Where it fails, a person is asked.
     """
 
     function: Callable[..., Any]
@@ -57,6 +59,7 @@ class Tool:
     timeout: float = 60.0
     reconcile: Reconcile | None = None
     in_doubt: InDoubt = "tell"
+    needs_approval: bool | Callable[..., bool] = False
 
     @property
     def name(self) -> str:
@@ -67,22 +70,39 @@ class Tool:
         """Return this as data.
 
         Raises:
-            SpecError: The function has no name, or a parameter that no model can fill.
+            SpecError: The function has no name, or a parameter that no model can fill; or `needs_approval` is no
+                function of its arguments.
         """
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name):
             raise SpecError(f"the tool {self.name!r} needs a plain name; define it with def")
         if self.name in (*EDITS, *MESSAGING):
             raise SpecError(f"the tool name {self.name!r} is one of callboard's own; take another")
+        arguments = self.arguments()
         return ToolSpec(
             name=self.name,
             description=inspect.getdoc(self.function) or "",
-            parameters=schema_of(self.arguments()),
+            parameters=schema_of(arguments),
             effect=self.effect,
             code=address_of(self.function),
             timeout=self.timeout,
             reconcile=address_of(self.reconcile) if self.reconcile else "",
             in_doubt=self.in_doubt,
+            needs_approval=self._who_asks(list(arguments.model_fields)),
         )
+
+    def _who_asks(self, names: list[str]) -> bool | str:
+        """Return `needs_approval` as data: a function by its address."""
+        asks = self.needs_approval
+        if isinstance(asks, bool):
+            return asks
+        if not inspect.isfunction(asks) or asks.__name__ == "<lambda>":
+            raise SpecError(f"needs_approval of tool {self.name!r} is {asks!r}; True or a plain function is wanted")
+        try:
+            inspect.signature(asks).bind(**dict.fromkeys(names))
+        except TypeError as error:
+            why = f"{error}; it gets the arguments {', '.join(names) or '(none)'} by name"
+            raise SpecError(f"needs_approval of tool {self.name!r} cannot be called: {why}") from None
+        return address_of(asks)
 
     def arguments(self) -> type[BaseModel]:
         """Return the arguments as a model: types from the signature, descriptions from the docstring."""
@@ -105,7 +125,7 @@ class Tool:
         Raises:
             ToolFailed: The arguments do not fit, or it took longer than `timeout`.
         """
-        values = self._values(arguments)
+        values = self.values(arguments)
         hints = get_type_hints(self.function)
         values |= {name: context for name, hint in hints.items() if hint is ToolContext and name != "return"}
         try:
@@ -114,7 +134,12 @@ class Tool:
         except TimeoutError:
             raise ToolFailed(f"no result after {self.timeout:g} seconds; it may still go on outside") from None
 
-    def _values(self, arguments: str) -> dict[str, Any]:
+    def values(self, arguments: str) -> dict[str, Any]:
+        """Return JSON `arguments` as the function gets them.
+
+        Raises:
+            ToolFailed: They do not fit.
+        """
         model = self.arguments()
         try:
             filled = model.model_validate_json(arguments or "{}")
@@ -156,6 +181,7 @@ def tool(
     timeout: float = 60.0,
     reconcile: Reconcile | None = None,
     in_doubt: InDoubt = "tell",
+    needs_approval: bool | Callable[..., bool] = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
     """Declare what a tool does outside. Without this, a function is a `once` tool.
@@ -165,6 +191,7 @@ def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
         timeout: Seconds until a call counts as failed; 60 by default.
         reconcile: Says by a call's key what came of it, if the process stopped while it ran.
         in_doubt: Without that, `tell` the model, `ask` a person, or `fail` the turn.
+        needs_approval: Whether a person is asked before a call begins, or a function of the arguments that says so.
     """
     if function is not None:
         return Tool(function)

@@ -125,6 +125,57 @@ class ToolCallInDoubt(Event, goes_on="tool"):
     """The tool began, and nobody here knows whether it ran. The call stays open."""
 
 
+class ApprovalAsked(Event, goes_on="tool", takes_in=True):
+    """A person is asked whether the call may begin; it does not before `ApprovalGiven`.
+
+    Attributes:
+        digest: Hash of what is asked about: the tool, its arguments and the attempt; 32 hex digits.
+        text: Why the function that decides whether to ask could not; empty where it could.
+    """
+
+    digest: str
+    text: Text = Text()
+
+
+class Decision(Event):
+    """What a person says of a call that waits.
+
+    Attributes:
+        by: Who says so: a person's name, or `policy` where the tool's own function saw no need to ask.
+        command: The key of this very decision, from outside; empty of a policy.
+    """
+
+    by: str
+    command: str = ""
+
+    @property
+    def key(self) -> str | None:
+        return f"command:{self.command}" if self.command else None
+
+
+class ApprovalGiven(Decision, goes_on="tool", takes_in=True):
+    """The call may begin, once, with the arguments that `digest` is the hash of."""
+
+    digest: str
+
+
+class ApprovalRefused(Decision, goes_on="tool", takes_in=True):
+    """The call does not begin; the model is told `text`."""
+
+    digest: str
+    text: Text
+
+
+class QuestionAsked(Event, goes_on="tool"):
+    """A person is asked what stands in the arguments of the call."""
+
+
+class QuestionAnswered(Decision, goes_on="tool", takes_in=True):
+    """A person's answer, which is the result of the call."""
+
+    text: Text
+
+
 class ToolCallFinished(Event, closes="tool", takes_in=True):
     """The tool's result; `replaced` counts characters that cannot be stored and were replaced."""
 

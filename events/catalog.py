@@ -8,11 +8,17 @@ default is not stored, so a default never changes without a new `schema_version`
 from __future__ import annotations
 
 from .calls import (
+    ApprovalAsked,
+    ApprovalGiven,
+    ApprovalRefused,
+    Decision,
     ModelAttemptFailed,
     ModelCallFailed,
     ModelCallFinished,
     ModelCallRequested,
     ModelCallStarted,
+    QuestionAnswered,
+    QuestionAsked,
     RecipientsChosen,
     ToolCallExpired,
     ToolCallFailed,
@@ -86,7 +92,7 @@ from .mail import (
 TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, Event) and kind not in (Event, Reply, TextReply)
+    if isinstance(kind, type) and issubclass(kind, Event) and kind not in (Event, Decision, Reply, TextReply)
 }
 """Every type by its name; what is not here cannot be written, and is refused when read."""
 
@@ -96,6 +102,9 @@ __all__ = [
     "AgentChanged",
     "AgentRetired",
     "AgentStarted",
+    "ApprovalAsked",
+    "ApprovalGiven",
+    "ApprovalRefused",
     "BlockAttached",
     "BlockChanged",
     "BlockDetached",
@@ -106,6 +115,7 @@ __all__ = [
     "BlockUnshared",
     "ChoiceMade",
     "CueSpec",
+    "Decision",
     "EventRedacted",
     "GroupAltered",
     "GroupChanged",
@@ -135,6 +145,8 @@ __all__ = [
     "ModelCallRequested",
     "ModelCallStarted",
     "Part",
+    "QuestionAnswered",
+    "QuestionAsked",
     "Quote",
     "RecipientsChosen",
     "Reply",

@@ -27,6 +27,9 @@ CallboardError
 │   ├── WaitsInCircle           whoever is asked waits for the asker
 │   ├── MailboxFull             no room in time
 │   └── Undelivered             the recipient stopped first; deliver again
+├── NotWaiting                  a call that does not wait for a person, or a request that has ended
+│   └── AlreadyDecided          a person decided before
+├── ApprovalMismatch            a decision about other arguments than those of the call
 ├── RequestFailed               a request that ended without an answer
 └── ModelError                  a model call that gave no whole reply
     └── ScriptEnded             a scripted model was asked once too often
@@ -257,6 +260,33 @@ class MailboxFull(DeliveryFailed):
 
 class Undelivered(DeliveryFailed):
     """The recipient stopped before it accepted a message; deliver it again."""
+
+
+class NotWaiting(CallboardError):
+    """A decision is about a call that does not wait for it, or a cancel about a request that has ended."""
+
+    def __init__(self, call: str, why: str) -> None:
+        super().__init__(f"{call!r} {why}")
+        self.call, self.why = call, why
+
+
+class AlreadyDecided(NotWaiting):
+    """Somebody decided before, under another key; `decided` says what, by whom and under which key."""
+
+    def __init__(self, call: str, decided: str) -> None:
+        super().__init__(call, f"was decided before: {decided}; nothing was changed")
+        self.decided = decided
+
+
+class ApprovalMismatch(CallboardError):
+    """A decision is about another tool, other arguments or another attempt than those that wait."""
+
+    def __init__(self, call: str, *, found: str, wanted: str) -> None:
+        super().__init__(
+            f"the decision about {call!r} is about {found or 'nothing'}, and {wanted or 'nothing'} is what waits; "
+            "look at the arguments again, and decide on these"
+        )
+        self.call, self.found, self.wanted = call, found, wanted
 
 
 class RequestFailed(CallboardError):

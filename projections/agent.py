@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
+
+from pydantic_core import to_json
 
 from callboard.events import Event, Text
 from callboard.events.catalog import (
     AgentChanged,
     AgentStarted,
+    ApprovalAsked,
+    ApprovalGiven,
+    ApprovalRefused,
     BlockAttached,
     BlockDetached,
     MessageSent,
@@ -17,6 +23,8 @@ from callboard.events.catalog import (
     ModelCallFinished,
     ModelCallRequested,
     ModelCallStarted,
+    QuestionAnswered,
+    QuestionAsked,
     RecipientsChosen,
     SendAccepted,
     SendAnswered,
@@ -72,9 +80,11 @@ class ToolCall:
         name: What the history calls this use.
         phase: `wanted`, `running`, `stopped` (it ran when the process ended), `in doubt`, `sent`,
             or `answered` (what was sent came back, as `text`); of messages `sending`, and `expired`
-            when they are waited for no longer.
+            when they are waited for no longer; of what a person decides `asked` (may it begin? `text` says
+            why nobody else could decide), `approved` and `question`.
         recipients: Whom its messages go to; `sent` says how many went out, `came` what came of each, from 1.
         due: Until when replies are waited for.
+        about: The digest that an approval was asked for or given for.
     """
 
     wanted: ToolCallRequested
@@ -87,10 +97,21 @@ class ToolCall:
     sent: int = 0
     came: dict[int, tuple[Text, bool]] = field(default_factory=dict[int, tuple[Text, bool]])
     due: datetime | None = None
+    about: str = ""
 
     @property
     def id(self) -> str:
         return self.wanted.id
+
+    @property
+    def digest(self) -> str:
+        """What an approval of the attempt that would begin next is bound to."""
+        return digest_of(self.wanted.tool, self.wanted.arguments, self.attempt + 1)
+
+
+def digest_of(tool: str, arguments: str, attempt: int) -> str:
+    """Return the hash of one attempt of a call: SHA-256 over the three as a compact JSON array, 32 hex digits. Pure."""
+    return sha256(to_json([tool, str(arguments), attempt])).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +302,7 @@ def _of_tool(state: AgentState, event: Event) -> AgentState:
         case ToolCallInDoubt(id=id):
             return _with_tool(state, replace(state.tools[id], phase="in doubt"))
         case ToolCallRetried(id=id):
-            return _with_tool(state, replace(state.tools[id], phase="wanted"))
+            return _with_tool(state, replace(state.tools[id], phase="wanted", about=""))
         case ToolCallResolved(id=id, text=text, fails_turn=True):
             return replace(_without_tool(state, id, text), failed=text)
         case RecipientsChosen(id=id, recipients=recipients, due=due):
@@ -301,6 +322,21 @@ def _of_tool(state: AgentState, event: Event) -> AgentState:
             return _with_tool(state, replace(state.tools[id], phase="answered", text=text, ok=ok))
         case ToolCallFinished(id=id, text=text) | ToolCallFailed(id=id, text=text) | ToolCallResolved(id=id, text=text):
             return _without_tool(_ending(state, event, id), id, text)
+        case _:
+            return _of_person(state, event)
+
+
+def _of_person(state: AgentState, event: Event) -> AgentState:
+    match event:
+        case ApprovalAsked(id=id, digest=digest, text=text):
+            return _with_tool(state, replace(state.tools[id], phase="asked", about=digest, text=text))
+        case ApprovalGiven(id=id, digest=digest):
+            return _with_tool(state, replace(state.tools[id], phase="approved", about=digest, text=Text()))
+        case QuestionAsked(id=id):
+            return _with_tool(state, replace(state.tools[id], phase="question"))
+        case ApprovalRefused(id=id, text=text) | QuestionAnswered(id=id, text=text):
+            ok = isinstance(event, QuestionAnswered)
+            return _with_tool(state, replace(state.tools[id], phase="answered", text=text, ok=ok))
         case _:
             return state
 

@@ -14,6 +14,10 @@ RUNNING = ("ModelCallStarted", "ToolCallStarted")
 """Events after which an effect runs outside."""
 
 
+AWAITING = ("ApprovalAsked", "QuestionAsked", "ToolCallInDoubt")
+"""Events after which a call may wait for a person; one in doubt does where its tool says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """One thing that is open.
@@ -54,6 +58,10 @@ class Pending:
     def streams(self) -> list[str]:
         """Return the streams with something open, each once, oldest first."""
         return list(dict.fromkeys(item.stream for item in self.items.values()))
+
+    def awaiting(self) -> list[Open]:
+        """Return the calls that may wait for a person, oldest first."""
+        return [item for item in self.items.values() if item.latest in AWAITING]
 
     def suspects(self) -> list[str]:
         """Return the streams whose turn was taken up again before and was running when the process ended."""

@@ -21,17 +21,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-ABOUT = """
-turn > MessageReceived > TurnStarted TurnResumed TurnCancelling > TurnFinished TurnFailed TurnCancelled
-turn > > ChoiceMade MemberFailed LoadAsked LoadObserved GroupScaled > MessageDeadLettered
-send > MessageSent > SendCancelling > SendAccepted SendAnswered SendFailed
-call > ModelCallRequested > ModelCallStarted ModelAttemptFailed > ModelCallFinished ModelCallFailed
-tool > ToolCallRequested > ToolCallStarted ToolCallInDoubt ToolCallRetried > ToolCallFinished ToolCallFailed
-tool > > RecipientsChosen ToolCallExpired > ToolCallResolved
-job > JobScheduled > JobStarted > JobFinished JobFailed
-"""
+ABOUT = Path(__file__).with_name("audit_types.txt").read_text()
 """What each type does to the thing that its `id` names: it opens it, goes on with it, or closes it."""
 ROWS = [[part.split() for part in line.split(">")] for line in ABOUT.strip().splitlines()]
 KIND = {type: kind for [kind], *parts in ROWS for types in parts for type in types}
@@ -179,9 +172,8 @@ class Audit:
             self.wrong("anchor", data["log_id"], self.anchor[0])
         self.owned |= type == "WriterOpened"
         if type == "LossAccepted":  # it explains what was wrong with the rows before it, not with their events
-            self.losses += 1
             left = [item for item in self.findings if item["check"] not in ("chain", "position", "version")]
-            self.count, self.findings = self.count + len(left) - len(self.findings), left
+            self.losses, self.count, self.findings = self.losses + 1, self.count + len(left) - len(self.findings), left
 
     def _pair(self, type: str, id: str) -> bool:
         kind = KIND.get(type)

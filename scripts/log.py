@@ -173,12 +173,18 @@ async def _hand_over(log: str, command: inbox.Settle, owner: LogInUse) -> None:
 
 async def wait_for(file: Path, done: str, owner: LogInUse) -> None:
     """Wait a while until the owner of a log has taken up the command in `file`; say how that went."""
+    if await taken_up(file, owner):
+        show(styled((f"{done}; {owner.owner} goes on with it", "")))
+
+
+async def taken_up(file: Path, owner: LogInUse) -> bool:
+    """Wait a while until the owner of a log has taken up the command in `file`; say so where it has not."""
     with anyio.move_on_after(PATIENCE):
         while file.exists():  # noqa: ASYNC110, ASYNC240 - another process removes it
             await anyio.sleep(0.05)
-        show(styled((f"{done}; {owner.owner} goes on with it", "")))
-        return
+        return True
     show(styled((f"{owner.owner} has not taken it up yet; it stays in {file.parent} until it is", "")))
+    return False
 
 
 async def _event_at(store: SQLiteStore, position: int) -> RecordedEvent:

@@ -18,6 +18,7 @@ VERBS = {
     "group": "Show the groups of a log, or one and how those in it fare.",
     "log": "Look after a log: calls in doubt, copies, erasure.",
     "mail": "Look after mail: messages that were set aside.",
+    "people": "Decide what waits for a person: approvals, questions; cancel a request.",
     "verify": "Check that a log is whole, unchanged, and holds together.",
 }
 """Every verb with its line in the help; each is a function of its name in a module of its name."""

@@ -61,7 +61,7 @@ MUTANTS = (
         APPEND,
         "        for one in new:\n"
         "            if isinstance(one.data, Reply) and one.data.to:\n"
-        "                self.system.answer(one.data.to, TakeAnswer(one.data.id, one.data.words, one.data.ok))\n"
+        "                self.system.give_back(one.data.to, TakeAnswer(one.data.id, one.data.words, one.data.ok))\n"
         + APPEND,
     ),
     Mutant("state is taken before the append", STEP, APPEND, "        self.state = state\n" + APPEND),

@@ -25,7 +25,7 @@ class Deaf:
 
 def losing(system: System, id: str, monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
     """Lose the first answer to `id` on its way; return what is set then."""
-    lost, answer = anyio.Event(), system.answer
+    lost, answer = anyio.Event(), system.give_back
 
     def lose(to: str, said: TakeAnswer) -> None:
         if said.id == id and not lost.is_set():
@@ -33,7 +33,7 @@ def losing(system: System, id: str, monkeypatch: pytest.MonkeyPatch) -> anyio.Ev
         else:
             answer(to, said)
 
-    monkeypatch.setattr(system, "answer", lose)
+    monkeypatch.setattr(system, "give_back", lose)
     return lost
 
 

@@ -1,0 +1,332 @@
+"""People in the loop: what waits for them, and how what they say reaches the agent that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from callboard.events import (
+    ActorStopped,
+    AlreadyDecided,
+    CallboardError,
+    EventStore,
+    KeyReused,
+    NotWaiting,
+    TextRefused,
+)
+from callboard.events.calls import Decision
+from callboard.events.catalog import ApprovalGiven, ApprovalRefused, QuestionAnswered
+from callboard.projections import AgentState, Open, Pending, agent_state, replay
+from callboard.projections.agent import ToolCall, digest_of
+from callboard.projections.words import name_of
+
+from . import approvals
+from .commands import Cancel, Delivery, Outcome, TakeDecision
+from .inbox import Decide
+from .mailbox import WAIT
+from .outside import Outside
+from .ref import USER, checked_key, checked_message
+from .storable import storable
+
+Look = Callable[[str], Awaitable[AgentState]]
+"""Gives the state of the agent at a stream, as the log holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A tool call that waits for a person.
+
+    Attributes:
+        call: Its id.
+        kind: `approval`: may it begin? `question`: what is the answer? `doubt`: what came of it?
+        agent: Who called.
+        attempt: Which attempt an approval is for; 1 but for a call in doubt that is to run again.
+        note: Why the function that decides whether to ask could not.
+        question: What is asked, with the `options` that there are; none for any answer.
+        position: Where the call stands in the log, recorded at `since`.
+    """
+
+    call: str
+    kind: approvals.Kind
+    agent: str
+    tool: str
+    arguments: str
+    attempt: int
+    position: int
+    since: datetime
+    note: str = ""
+    question: str = ""
+    options: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Hash of what is shown here: a decision that comes with it holds for nothing else."""
+        return digest_of(self.tool, self.arguments, self.attempt)
+
+
+class Host(Protocol):
+    """What a system has that this needs."""
+
+    store: EventStore
+    outside: Outside
+
+    async def pending(self) -> Pending:
+        """Return all that is open."""
+        ...
+
+    async def look(self, stream: str) -> Any:
+        """Return the state of the actor at `stream`."""
+        ...
+
+    def streams(self, *, met: bool = False) -> list[str]:
+        """Return the streams of all that was ever started."""
+        ...
+
+    async def deliver(self, to: str, delivery: Delivery, *, wait: float = WAIT) -> None:
+        """Hand `delivery` over; return when it is in the stream of `to`."""
+        ...
+
+
+class People:
+    """The part of a system that people decide through."""
+
+    async def waiting(self: Host) -> list[Awaited]:
+        """Return the calls that wait for a person, oldest first: approvals, questions, and calls in doubt."""
+        return await awaited(self.store, (await self.pending()).awaiting(), self.look)
+
+    async def approve(self: Host, call: Awaited | str, *, key: str | None = None, by: str = USER) -> None:
+        """Let a call begin, with the arguments that it has; return when that is recorded. Twice under one key is once.
+
+        Given what `waiting` returned, it holds for the arguments that stand there, and for no others.
+
+        Raises:
+            NotWaiting: It waits for no approval.
+            AlreadyDecided: Somebody decided before, under another key.
+            ApprovalMismatch: Other arguments wait than those that were shown.
+        """
+        await decide(self, await _said(self, call, "approved", "", key, by))
+
+    async def deny(self: Host, call: Awaited | str, reason: str, *, key: str | None = None, by: str = USER) -> None:
+        """Refuse to let a call begin; its model is told `reason`. Else as `approve`."""
+        await decide(self, await _said(self, call, "refused", reason, key, by))
+
+    async def answer(self: Host, call: Awaited | str, text: str, *, key: str | None = None, by: str = USER) -> None:
+        """Answer the question that a call asks. Else as `approve`.
+
+        Raises:
+            TextRefused: The answer is empty, or none of the options that there are.
+        """
+        await decide(self, await _said(self, call, "answered", text, key, by))
+
+    async def cancel(self: Host, trace: str) -> None:
+        """End the request `trace` and all that it caused, wherever that is; return when it is recorded.
+
+        Raises:
+            NotWaiting: Nothing of that request is open.
+        """
+        await cancel(self, trace)
+
+
+async def _said(host: Host, call: Awaited | str, outcome: Outcome, text: str, key: str | None, by: str) -> Decide:
+    """Return a decision as a command; about a call given by its id, it is about what waits now."""
+    id, key = (call if isinstance(call, str) else call.call), key or host.outside.key()
+    if not isinstance(call, str):
+        return Decide(key=key, call=id, outcome=outcome, text=text, by=by, digest=call.digest)
+    stream = stream_of(id)
+    state = await host.look(stream) if stream in host.streams() else AgentState()
+    digest = state.tools[id].about if id in state.tools else ""
+    return Decide(key=key, call=id, outcome=outcome, text=text, by=by, digest=digest)
+
+
+def stream_of(call: str) -> str:
+    """Return the stream of the agent that made a call, by the id of the call; empty where it is none. Pure."""
+    parts = call.split("/")
+    return f"agent-{parts[-3]}" if len(parts) > 3 else ""
+
+
+# -- what waits -------------------------------------------------------------------------------------
+
+
+async def awaited(store: EventStore, items: Iterable[Open], look: Look) -> list[Awaited]:
+    """Return those of the open calls `items` that wait for a person."""
+    found: list[Awaited] = []
+    for item in items:
+        try:
+            state = await look(item.stream)
+        except ActorStopped:  # it failed too often; what it waits for stands in the log
+            state = await replay(store, agent_state, stream=item.stream)
+        call = state.tools.get(item.id)
+        kind = approvals.kind_of(state, call) if call is not None else None
+        if call is None or kind is None:
+            continue
+        asked = approvals.question_of(call)
+        [opened] = [event async for event in store.read_all(after=item.since - 1, until=item.since)]
+        found.append(
+            Awaited(
+                call.id, kind, name_of(item.stream), call.wanted.tool, str(call.wanted.arguments), call.attempt + 1,
+                item.since, opened.recorded_at, note=str(call.text) if kind == "approval" else "",
+                question=asked.question if asked else "", options=tuple(asked.options) if asked else (),
+            )
+        )  # fmt: skip
+    return found
+
+
+def states_in(store: EventStore) -> Look:
+    """Return a look at the agents of a log that nobody runs; each is folded once."""
+    known: dict[str, AgentState] = {}
+
+    async def look(stream: str) -> AgentState:
+        if stream not in known:
+            known[stream] = await replay(store, agent_state, stream=stream)
+        return known[stream]
+
+    return look
+
+
+def named(found: list[Awaited], call: str) -> Awaited:
+    """Return the waiting call that `call` is, or the only one whose id ends so.
+
+    Raises:
+        NotWaiting: There is none, or more than one; the error names those that there are.
+    """
+    chosen = [one for one in found if one.call == call] or [one for one in found if one.call.endswith(call)]
+    if len(chosen) != 1:
+        known = ", ".join(one.call for one in found) or "none"
+        raise NotWaiting(call, f"names {len(chosen) or 'no'} call that waits for a person; waiting: {known}")
+    return chosen[0]
+
+
+# -- decisions --------------------------------------------------------------------------------------
+
+
+async def decide(host: Host, command: Decide) -> None:
+    """Hand a decision to the agent that waits for it; return when it is recorded, also by an earlier try.
+
+    Raises:
+        NotWaiting, AlreadyDecided, ApprovalMismatch, TextRefused, KeyReused: It does not count; nothing was changed.
+    """
+    stream = stream_of(command.call)
+    if stream not in host.streams():
+        raise await why_not(host.store, command.call)
+    decision = await checked(host.store, host.look, command)
+    if decision is None:
+        return
+    await host.deliver(stream, decision)
+    await recorded(host.store, command)
+
+
+async def recorded(store: EventStore, command: Decide) -> None:
+    """See that a decision was recorded; of two at the same time, one is.
+
+    Raises:
+        NotWaiting, AlreadyDecided: It was not.
+    """
+    if await store.find(stream_of(command.call), f"command:{command.key}") is None:
+        raise await why_not(store, command.call)
+
+
+async def checked(store: EventStore, look: Look, command: Decide) -> TakeDecision | None:
+    """Return a decision as its agent takes it in; None where it is recorded.
+
+    Raises:
+        NotWaiting, AlreadyDecided, ApprovalMismatch, TextRefused, KeyReused: It does not count.
+    """
+    stream, decision = stream_of(command.call), _taken(command)
+    before = await store.find(stream, f"command:{command.key}")
+    if before is not None:
+        if not _same(before.data, decision):
+            raise KeyReused(stream, f"command:{command.key}")
+        return None
+    call: ToolCall | None = (await look(stream)).tools.get(command.call)
+    if call is None or (call.phase != "in doubt" and call.phase not in ("asked", "question")):
+        raise await why_not(store, command.call)
+    fault = approvals.fault(call, decision)
+    if fault is not None:
+        raise fault
+    return decision
+
+
+def _taken(command: Decide) -> TakeDecision:
+    """Return `command` as an agent takes it in, its texts checked."""
+    by, text = command.by, command.text
+    if not by.strip() or len(by) > 200 or storable(by)[0] != by or by == approvals.POLICY:
+        raise TextRefused(f"{by!r} cannot be the name of who decides: 1 to 200 characters but 'policy' are wanted")
+    if command.outcome != "approved":
+        checked_message(text)
+    told = {"approved": "", "refused": f"refused by {by}: {text}", "answered": text}[command.outcome]
+    return TakeDecision(
+        command.call, USER, command.outcome, told, by, checked_key(command.key), command.digest,
+    )  # fmt: skip
+
+
+def _same(before: object, decision: TakeDecision) -> bool:
+    wanted, same = approvals.decided(decision), False
+    if isinstance(before, Decision) and type(before) is type(wanted):
+        texts = [str(getattr(event, "text", "")) for event in (before, wanted)]
+        same = (before.id, before.by, texts[0]) == (wanted.id, wanted.by, texts[1])
+    return same
+
+
+async def why_not(store: EventStore, call: str) -> CallboardError:
+    """Return why nothing can be decided of `call`: what was decided before, or that it waits for no person."""
+    latest, said = "", ""
+    async for event in store.read_all(correlation_id=call.split("/", 1)[0]):
+        if event.data.id == call:
+            latest = event.type if event.data.goes_on == "tool" or event.data.closes == "tool" else latest or event.type
+            said = _words(event.data) or said
+    if not latest:
+        return NotWaiting(call, "is no call of this log; `waiting` lists those that wait for a person")
+    if said:
+        return AlreadyDecided(call, said)
+    return NotWaiting(call, f"waits for no person: its last event is {latest}; nothing was changed")
+
+
+def _words(event: object) -> str:
+    match event:
+        case ApprovalGiven(by=by, command=key) if key:
+            return f"approved by {by} under the key {key!r}"
+        case ApprovalRefused(text=text, command=key):
+            return f"{text} (under the key {key!r})"
+        case QuestionAnswered(by=by, text=text, command=key):
+            return f"answered by {by} with {str(text)[:200]!r} under the key {key!r}"
+        case _:
+            return ""
+
+
+# -- cancelling a whole request ---------------------------------------------------------------------
+
+
+async def cancel(host: Host, trace: str) -> None:
+    """End the request `trace` and all that it caused; return when it is recorded everywhere.
+
+    Raises:
+        NotWaiting: Nothing of that request is open.
+        DeliveryFailed: Somebody who works on it could not be told; all others were.
+    """
+    told, failure = set[tuple[str, str]](), None
+    while wanted := [one for one in ends(await host.pending(), trace) if (one[0], one[1].id) not in told]:
+        for stream, end in wanted:  # what is under way meanwhile may open more
+            told.add((stream, end.id))
+            try:
+                await host.deliver(stream, end)
+            except CallboardError as error:
+                failure = failure or error
+    if failure is not None:
+        raise failure
+    if not told:
+        raise nothing_open(trace)
+
+
+def ends(pending: Pending, trace: str) -> list[tuple[str, Cancel]]:
+    """Return what ends all that is open of the request `trace`, each with the stream that it goes to. Pure."""
+    mine = [item for item in pending.items.values() if item.id.split("/", 1)[0] == trace]
+    turns = [(item.stream, Cancel(item.id, USER)) for item in mine if item.kind == "turn"]
+    sends = [(item.recipient, Cancel(item.id, item.stream)) for item in mine if item.kind == "send"]
+    return turns + [one for one in sends if not one[0].startswith("block-")]
+
+
+def nothing_open(trace: str) -> NotWaiting:
+    """Return the error that nothing of the request `trace` is open. Pure."""
+    return NotWaiting(trace, "names no request of which anything is open; `callboard trace LOG` lists requests")
