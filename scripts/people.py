@@ -194,15 +194,15 @@ def _shape(one: Awaited) -> dict[str, JsonValue]:
 
 
 def _line(one: Awaited) -> tuple[RenderableType, ...]:
-    said = one.question or f"{one.tool} {one.arguments}"
-    options = f" ({' | '.join(one.options)})" if one.options else ""
-    note = f" (asked since {one.note})" if one.note else ""
+    said = one_line(one.question or f"{one.tool} {one.arguments}", 500)
+    options = f" ({one_line(' | '.join(one.options), 200)})" if one.options else ""
+    note = f" (asked since {one_line(one.note, 200)})" if one.note else ""
     return (
         styled((f"@{one.position}", "dim")),
         styled((moment(one.since), "dim")),
         styled((one.kind, "yellow")),
         styled((one.call, "")),
-        styled((f"{one_line(said, 500)}{one_line(options, 200)}{one_line(note, 200)}", "")),
+        styled((f"{said}{options}{note}", "")),
     )
 
 

@@ -14,6 +14,7 @@ from callboard.actors.system import KINDS
 from callboard.events import MemoryStore, RecordedEvent, Text, catalog
 from callboard.events.cache import MemoryCache
 from callboard.projections import AgentState, BlockState, GroupState, Pending, fold, pending
+from callboard.projections.agent import digest_of
 from callboard.projections.prompt import Heard, Line, Replied, Result
 from callboard.projections.request import rebuilt
 
@@ -63,12 +64,17 @@ async def live(life: Life, scenario: Scenario) -> tuple[list[str], dict[str, obj
     """Open the log, let it finish what it had begun, and only then ask (again) for everything."""
     async with System.open(life, model=life, outside=life.outside) as system:
         life.system = system
-        await settle(system)
-        for spec in scenario.specs:
-            await system.start(spec)
-        life.driven = True
-        answers = await scenario.drive(system)
-        await settle(system)
+        answers = list[str]()
+        async with anyio.create_task_group() as tasks:
+            if scenario.person is not None:
+                tasks.start_soon(scenario.person, system)
+            await settle(system)
+            for spec in scenario.specs:
+                await system.start(spec)
+            life.driven = True
+            answers += await scenario.drive(system)
+            await settle(system)
+            tasks.cancel_scope.cancel()
         streams = {row.stream for row in life.log.rows} - {"system"}
         return answers, {stream: await system.look(stream) for stream in sorted(streams)}
 
@@ -128,7 +134,7 @@ def breaches(outcome: Outcome, whole: Outcome, *, loose: bool = False) -> list[s
     left = fold(pending, outcome.events)  # raises where a thing is closed twice
     opened = Counter((e.data.opens, e.data.id) for e in outcome.events if e.data.opens)
     found += [f"opened {n} times: {thing}" for thing, n in opened.items() if n > 1]
-    found += unlike(outcome.events)
+    found += unlike(outcome.events) + unapproved(outcome.events)
     found += [f"left open: {item}" for item in left.items.values()]
     found += [f"{id}: {n} calls in {len(outcome.ticks)} lives" for id, n in outcome.world.called.items()
               if n > len(outcome.ticks) + 2]  # fmt: skip
@@ -179,6 +185,28 @@ def unlike(events: list[RecordedEvent]) -> list[str]:
         theirs = {(item.kind, item.id) for item in left.items.values() if item.stream == event.stream}
         if theirs != open_in(own[event.stream]):
             found.append(f"at {event.ref}: {theirs} pending, {open_in(own[event.stream])} in the state")
+    return found
+
+
+def unapproved(events: list[RecordedEvent]) -> list[str]:
+    """Return the calls that began without the approval that their tool needs, or with that of another attempt."""
+    needs, wanted, given = set[tuple[str, str]](), dict[str, str](), dict[str, str]()
+    found: list[str] = []
+    for event in events:
+        match event.data:
+            case catalog.AgentStarted(spec=spec) | catalog.AgentChanged(spec=spec):
+                needs |= {(event.stream, tool.name) for tool in spec.tools if tool.needs_approval is not False}
+            case catalog.ToolCallRequested(id=id, tool=tool) if (event.stream, tool) in needs:
+                wanted[id] = digest_of(tool, event.data.arguments, 1)
+            case catalog.ToolCallRetried(id=id) if id in wanted:
+                wanted[id] = ""
+            case catalog.ApprovalGiven(id=id, digest=digest):
+                given[id] = digest
+                wanted[id] = wanted[id] or digest
+            case catalog.ToolCallStarted(id=id) if id in wanted and given.get(id) != wanted[id]:
+                found.append(f"began without approval: {id} at {event.ref}")
+            case _:
+                pass
     return found
 
 

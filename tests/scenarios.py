@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from callboard import Block, Finish, Group, RequestFailed, RoundRobin, Speak, System
-from callboard.events import Text
-from callboard.projections import GroupState
+from callboard import Block, Group, RequestFailed, RoundRobin, System
 
 from .message_scenarios import MESSAGE_SCENARIOS
-from .scripted import Scenario, agent, asking, script
+from .people_scenarios import PEOPLE
+from .scripted import Everyone, Scenario, agent, asking, script
 from .team_scenarios import TEAMS
 from .world import pay, publish, search, wire
 
 PLAN = Block("plan", "nothing yet")
-
-
-@dataclass(frozen=True)
-class Everyone:
-    """A user's own pattern: all speak at once; the answer is what all said, in the order of the members."""
-
-    def next(self, group: GroupState) -> Speak | Finish:
-        """Return all members, then their answers. Pure."""
-        if not group.assigned:
-            return Speak(group.members)
-        said = sorted(group.said, key=lambda said: said.turn)
-        return Finish(Text("\n".join(f"{one.speaker}: {one.text}" for one in said)), "all")
 
 
 async def essay(system: System) -> list[str]:
@@ -138,7 +124,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE]
 
 CANCELS = [
     Scenario(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
-from callboard import Agent, Block, Group, ModelReply, ModelRequest, System
+from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
+from callboard.events import Text
+from callboard.projections import GroupState
 
 from .world import Script
 
@@ -16,6 +18,7 @@ class Scenario:
     """`drive` is a client that asks for everything again after each crash, under the same keys.
 
     Attributes:
+        person: Decides, all the while, what waits for a person.
         loose: Whether it is a race that may end in several ways, so that only what holds of any log is checked.
     """
 
@@ -24,9 +27,10 @@ class Scenario:
     script: Script
     drive: Callable[[System], Awaitable[list[str]]]
     loose: bool = False
+    person: Callable[[System], Coroutine[None, None, None]] | None = None
 
 
-Wants = dict[str, list[tuple[str, dict[str, str]]]]
+Wants = Mapping[str, Sequence[tuple[str, Mapping[str, object]]]]
 
 
 def script(wants: Wants, *, failing: tuple[str, ...] = ()) -> Script:
@@ -43,6 +47,18 @@ def script(wants: Wants, *, failing: tuple[str, ...] = ()) -> Script:
         return ModelReply(f"{request.agent} on ({heard})", finish_reason=reason)
 
     return reply
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """A user's own pattern: all speak at once; the answer is what all said, in the order of the members."""
+
+    def next(self, group: GroupState) -> Speak | Finish:
+        """Return all members, then their answers. Pure."""
+        if not group.assigned:
+            return Speak(group.members)
+        said = sorted(group.said, key=lambda said: said.turn)
+        return Finish(Text("\n".join(f"{one.speaker}: {one.text}" for one in said)), "all")
 
 
 def asking(name: str) -> Callable[[System], Awaitable[list[str]]]:
