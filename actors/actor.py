@@ -247,6 +247,8 @@ class Actor(ABC, Generic[S]):
         for command in (*results, *fresh):
             if isinstance(command, Cancel) and _answers(new, command.id):
                 continue  # it came in one step with an edit, which is done
+            if isinstance(command, Resolve | TakeDecision) and _keyed(new, f"command:{command.key}"):
+                continue  # its key came in one step with another decision, which counts
             for event in self.take(state, command):
                 state = type(self).evolve(state, event)
                 new.append(NewEvent(event, command.cause))
@@ -364,6 +366,10 @@ class Actor(ABC, Generic[S]):
 
     async def _cancel(self, recipient: str, id: str) -> None:
         await self.system.deliver(recipient, Cancel(id, self.stream))
+
+
+def _keyed(new: list[NewEvent], key: str) -> bool:
+    return any(event.data.key == key for event in new)
 
 
 def _answers(new: list[NewEvent], id: str) -> bool:

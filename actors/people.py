@@ -222,9 +222,14 @@ async def recorded(store: EventStore, command: Decide) -> None:
 
     Raises:
         NotWaiting, AlreadyDecided: It was not.
+        KeyReused: Another was, under its key.
     """
-    if await store.find(stream_of(command.call), f"command:{command.key}") is None:
+    stream = stream_of(command.call)
+    found = await store.find(stream, f"command:{command.key}")
+    if found is None:
         raise await why_not(store, command.call)
+    if not _same(found.data, _taken(command)):
+        raise KeyReused(stream, f"command:{command.key}")
 
 
 async def checked(store: EventStore, look: Look, command: Decide) -> TakeDecision | None:
@@ -255,7 +260,7 @@ def _taken(command: Decide) -> TakeDecision:
         raise TextRefused(f"{by!r} cannot be the name of who decides: 1 to 200 characters but 'policy' are wanted")
     if command.outcome != "approved":
         checked_message(text)
-    told = {"approved": "", "refused": f"refused by {by}: {text}", "answered": text}[command.outcome]
+    told = {"approved": "", "refused": storable(f"refused by {by}: {text}")[0], "answered": text}[command.outcome]
     return TakeDecision(
         command.call, USER, command.outcome, told, by, checked_key(command.key), command.digest,
     )  # fmt: skip

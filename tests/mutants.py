@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .mutations import MUTANTS, Mutant
+from .people_mutations import PEOPLE_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("actors", "events", "projections", "scripts", "tests")
+ALL_MUTANTS = (*MUTANTS, *PEOPLE_MUTANTS)
 SEEDS = 1_000
 """Simulations after which a mutant has escaped."""
 
@@ -103,7 +105,7 @@ def main(arguments: list[str]) -> int:
             return hunt(range(int(scenario), int(scenario) + 1))
         case _:
             pass
-    chosen = [mutant for mutant in MUTANTS if not arguments or arguments[0] in mutant.name]
+    chosen = [mutant for mutant in ALL_MUTANTS if not arguments or arguments[0] in mutant.name]
     escaped = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for verdict in pool.map(hunted, chosen):

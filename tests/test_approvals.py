@@ -128,8 +128,9 @@ def test_a_call_in_doubt_that_runs_again_asks_again() -> None:
 
 def test_what_was_looked_up_before_an_attempt_does_not_count_for_the_next() -> None:
     state, _ = run(asked(), said("approved"))
-    state, _ = run(state, Resume(), Resolve(CALL, "user", None, "user", "again"))
-    assert run(state, TakeNeed(CALL, 0, asks=False))[1] == []
+    state, _ = run(state, Resume())
+    state, _ = run(state, Resolve(CALL, "user", None, "user", "again"))
+    assert state.tools[CALL].phase == "wanted" and run(state, TakeNeed(CALL, 0, asks=False))[1] == []
 
 
 def test_a_cancel_closes_a_call_that_waits() -> None:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from callboard import Agent, Group, MemoryStore, ModelReply, ModelRequest, RoundRobin, System, Tool
+from callboard.actors.commands import TakeDecision
 from callboard.actors.messaging import TELL
 from callboard.actors.people import Awaited
 from callboard.actors.testing import ScriptedModel, calls
@@ -22,6 +23,7 @@ from callboard.events import (
     SpecError,
     TextRefused,
 )
+from callboard.events.codec import MAX_TEXT
 
 from .crash import points
 from .people_scenarios import GIVEN_UP, PEOPLE
@@ -206,6 +208,43 @@ async def test_of_two_decisions_at_the_same_time_one_counts_and_the_other_is_tol
         for key in ("x", "y", "z"):
             tasks.start_soon(approve, key)
     assert len(failures) == 2 and ran == ["pay 1"]
+
+
+async def test_one_key_for_two_calls_at_the_same_time_counts_for_one_of_them() -> None:
+    store, failures = MemoryStore(), list[KeyReused]()
+    await parked(store, ("pay", {"amount": 1}), ("pay", {"amount": 2}))
+    async with System.open(store, model=Caller()) as system, anyio.create_task_group() as tasks:
+        await system.start(agent())
+
+        async def approve(one: Awaited) -> None:
+            try:
+                await system.approve(one, key="x")
+            except KeyReused as error:
+                failures.append(error)
+
+        for one in await system.waiting():
+            tasks.start_soon(approve, one)
+    assert len(failures) == 1 and len(ran) == 1
+
+
+async def test_a_key_that_was_recorded_is_not_taken_in_for_another_call() -> None:
+    store = MemoryStore()
+    await parked(store, ("pay", {"amount": 1}), ("pay", {"amount": 2}))
+    async with System.open(store, model=Caller()) as system:
+        await system.start(agent())
+        for one in await system.waiting():
+            await system.deliver("agent-a", TakeDecision(one.call, "user", "approved", "", "user", "x", one.digest))
+        await system.quiet()
+        assert len(await system.waiting()) == 1 and len(ran) == 1
+
+
+async def test_the_longest_reason_there_can_be_is_cut_and_not_rejected() -> None:
+    store = MemoryStore()
+    await parked(store, ("pay", {}))
+    async with System.open(store, model=Caller()) as system:
+        await system.start(agent())
+        await system.deny(CALL, "x" * MAX_TEXT)
+        assert "[cut: " in await answer_of(system)
 
 
 BAD: tuple[tuple[Decision, type[CallboardError], str], ...] = (

@@ -14,9 +14,10 @@ import anyio
 import pytest
 
 from callboard import Agent, ModelReply, ModelRequest, SQLiteStore, System, tool
-from callboard.actors import inbox
+from callboard.actors import inbox, settle
 from callboard.actors.inbox import Decide, End
 from callboard.actors.testing import calls
+from callboard.events import ApprovalMismatch
 from callboard.events.catalog import ApprovalGiven, QuestionAnswered, TurnFinished
 from callboard.scripts.main import main
 
@@ -137,6 +138,14 @@ async def test_a_decision_of_nothing_that_was_looked_at_is_not_taken_up(log: Pat
     async with System.open(log, model=Caller()):
         await gone(inbox.put(log, Decide(key="d", call=PAY, outcome="approved")))
     assert "ApprovalGiven" not in await events(log) and ran == []
+
+
+async def test_without_an_owner_a_decision_is_checked_just_the_same(log: Path) -> None:
+    async with SQLiteStore.open(log) as store:
+        before = store.position
+        with pytest.raises(ApprovalMismatch):
+            await settle.decide(store, Decide(key="c", call=PAY, outcome="approved"))
+        assert store.position == before
 
 
 async def test_the_same_key_is_once_and_another_is_told_what_was_decided(
