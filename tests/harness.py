@@ -19,7 +19,7 @@ from callboard.projections.prompt import Heard, Line, Replied, Result
 from callboard.projections.request import rebuilt
 
 from . import world as worlds
-from .scenarios import Scenario
+from .scripted import Scenario, beside
 from .world import Life, World
 
 Thing = Agent | Group | Block
@@ -65,16 +65,13 @@ async def live(life: Life, scenario: Scenario) -> tuple[list[str], dict[str, obj
     async with System.open(life, model=life, outside=life.outside) as system:
         life.system = system
         answers = list[str]()
-        async with anyio.create_task_group() as tasks:
-            if scenario.person is not None:
-                tasks.start_soon(scenario.person, system)
+        async with beside(scenario, system):
             await settle(system)
             for spec in scenario.specs:
                 await system.start(spec)
             life.driven = True
             answers += await scenario.drive(system)
             await settle(system)
-            tasks.cancel_scope.cancel()
         streams = {row.stream for row in life.log.rows} - {"system"}
         return answers, {stream: await system.look(stream) for stream in sorted(streams)}
 

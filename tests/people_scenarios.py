@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 
-from anyio.lowlevel import checkpoint
-
 from callboard import Agent, Group, RequestFailed, System, ToolContext, tool
 from callboard.actors.inbox import Settle
 from callboard.actors.people import Awaited
@@ -22,7 +20,7 @@ async def transfer(context: ToolContext) -> str:
     return await life().use(context.key, "paid")
 
 
-def much(amount: int) -> bool:
+async def much(amount: int) -> bool:
     """Return whether a person is asked about paying so much."""
     if amount < 0:
         raise ValueError("less than nothing")
@@ -63,7 +61,7 @@ def person(
         while True:
             for one in await system.waiting():
                 await does(system, one)
-            await checkpoint()
+            await system.outside.sleep(0.2)
 
     return work
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+import anyio
 
 from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
 from callboard.events import Text
@@ -28,6 +31,16 @@ class Scenario:
     drive: Callable[[System], Awaitable[list[str]]]
     loose: bool = False
     person: Callable[[System], Coroutine[None, None, None]] | None = None
+
+
+@asynccontextmanager
+async def beside(scenario: Scenario, system: System) -> AsyncGenerator[None]:
+    """Let the person of `scenario`, if there is one, decide all that waits meanwhile."""
+    async with anyio.create_task_group() as tasks:
+        if scenario.person is not None:
+            tasks.start_soon(scenario.person, system)
+        yield
+        tasks.cancel_scope.cancel()
 
 
 Wants = Mapping[str, Sequence[tuple[str, Mapping[str, object]]]]

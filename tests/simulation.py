@@ -31,7 +31,8 @@ from callboard.events import AppendRejected, MemoryStore, ModelError, NewEvent, 
 from . import world as worlds
 from .harness import Outcome, breaches, run, unlike_prompts, unordered
 from .loop import SeededLoop
-from .scenarios import CANCELS, SCENARIOS, Scenario
+from .scenarios import CANCELS, SCENARIOS
+from .scripted import Scenario, beside
 from .world import Life, World
 
 FAULTY = 0.06
@@ -257,7 +258,7 @@ async def _live(outcome: Outcome, scenario: Scenario, fate: Fate) -> bool:
 
 
 async def _answers(life: FaultyLife, scenario: Scenario, outcome: Outcome) -> None:
-    async with System.open(life, model=life, outside=life.outside) as system:
+    async with System.open(life, model=life, outside=life.outside) as system, beside(scenario, system):
         life.system = system
         if life.fate.chance.random() < 0.5:
             await settled(system)

@@ -26,7 +26,7 @@ from callboard.projections.answer import Answer
 
 from .. import world as worlds
 from ..harness import Outcome, breaches, unlike_prompts
-from ..scenarios import Scenario
+from ..scripted import Scenario, beside
 from ..world import Life, World
 from .ledgers import ACKNOWLEDGED, ANSWERED, ASKED, LOG, RAN, Counted, Ledger, noted
 from .server import look
@@ -160,11 +160,12 @@ async def play(life: RealLife) -> tuple[list[str], dict[str, object]]:
             worlds.begin(life)
             async with System.open(life, model=life, outside=life.outside) as system:
                 _note_answers(system, life)
-                await system.quiet()
-                for spec in scenario.specs:
-                    await system.start(spec)
-                answers = await scenario.drive(system)
-                await system.quiet()
+                async with beside(scenario, system):
+                    await system.quiet()
+                    for spec in scenario.specs:
+                        await system.start(spec)
+                    answers = await scenario.drive(system)
+                    await system.quiet()
                 streams = {event.stream async for event in store.read_all()} - {"system"}
                 return answers, {stream: await system.look(stream) for stream in sorted(streams)}
 
