@@ -189,7 +189,7 @@ def test_they_are_installed_with_the_package():
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folder = ROOT / setuptools["package-dir"]["callboard.scripts"]
     found = {path for glob in setuptools["package-data"]["callboard.scripts"] for path in folder.glob(glob)}
-    assert {path.stem for path in found} == set(NAMED)
+    assert {path.stem for path in found if path.suffix == ".toml"} == set(NAMED)
 
 
 def test_a_shipped_team_leaves_its_log_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
