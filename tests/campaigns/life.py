@@ -118,7 +118,7 @@ class RealLife(Life):
         call = key.split("/", 1)[1]
         self.point("tool begins")
         sql = "SELECT 1 FROM events WHERE type = 'ToolCallStarted' AND json_extract(data, '$.callkey') = ?"
-        with suppress(sqlite3.OperationalError):  # where the campaign has broken the disk
+        with suppress(sqlite3.DatabaseError):  # where the campaign has broken the disk
             if not look(self.place.folder / LOG, sql, key):
                 self.acknowledged.note(wrong=f"run before it was recorded: {call}")
         self.world.ran[call] += 1
