@@ -20,7 +20,8 @@ from callboard.events.catalog import AgentRetired, MessageReceived, MessageSent,
 from callboard.events.store import Signal
 from callboard.projections import Desk, Projection
 
-from . import rules
+from . import limits, rules
+from .alarm import Alarm
 from .commands import (
     Alter,
     Cancel,
@@ -60,6 +61,7 @@ class Actor(ABC, Generic[S]):
 
     projection: ClassVar[Projection[Any]]
     evolve: ClassVar[Callable[[Any, Event], Any]]
+    keeps: ClassVar[bool] = False
 
     def __init__(self, stream: str, system: System) -> None:
         """Make the actor of `stream`; it reads its stream when mail comes, and `before` has ended."""
@@ -74,6 +76,7 @@ class Actor(ABC, Generic[S]):
         self.failure: tuple[str, int] | None = None
         self.out = set[str]()
         self._mailbox = Mailbox(stream)
+        self._alarm = Alarm(self)
         self._couriers: dict[str, Courier] = {}
         self._scopes = set[anyio.CancelScope]()
         self._ran = Signal()
@@ -266,6 +269,7 @@ class Actor(ABC, Generic[S]):
         was_parked = self.parked
         if any(isinstance(delivery, Start | Alter) for delivery in fresh):
             self._bind()
+        self._alarm.look()
         for event in recorded:
             self.react(event)
         if was_parked and not self.parked:
@@ -282,7 +286,8 @@ class Actor(ABC, Generic[S]):
     def _follow(self, state: S) -> list[Event]:
         if state.spec is None or self.parked:
             return []
-        return rules.cancel(state.desk) or self.follow(state)
+        events = rules.cancel(state.desk) or self.follow(state)
+        return limits.bound(state.desk, events, own=getattr(state.spec, "limits", None), keeps=self.keeps)
 
     async def _append(self, new: list[NewEvent]) -> list[RecordedEvent]:
         """Append, and look where the store cannot say: past our version stands our append or nothing."""
@@ -345,11 +350,13 @@ class Actor(ABC, Generic[S]):
                 self._post(sent, event.ref)
             case SendCancelling(id=id) if id in self.state.desk.sends:
                 self.spawn(self._cancel, self.state.desk.sends[id].recipient, id)
-            case TurnFinished(id=id, to=to, text=text, stop_reason=reason, uses=uses) if to:
-                self.system.give_back(to, TakeAnswer(id, text, stop_reason=reason, uses=uses, cause=event.ref))
+            case TurnFinished(id=id, to=to, text=text, stop_reason=reason, uses=uses, spent=spent) if to:
+                answer = TakeAnswer(id, text, stop_reason=reason, uses=uses, spent=spent, cause=event.ref)
+                self.system.give_back(to, answer)
             case Reply(id=id, to=to) as reply if to:
-                begun = getattr(reply, "begun", True)
-                self.system.give_back(to, TakeAnswer(id, reply.words, reply.ok, accepted=begun, cause=event.ref))
+                begun, spent = getattr(reply, "begun", True), getattr(reply, "spent", None)
+                answer = TakeAnswer(id, reply.words, reply.ok, accepted=begun, spent=spent, cause=event.ref)
+                self.system.give_back(to, answer)
             case _:
                 pass
 

@@ -36,10 +36,11 @@ from callboard.events.catalog import (
 from callboard.events.specs import AgentSpec
 from callboard.projections import AgentState
 from callboard.projections.agent import ModelCall, ToolCall, call_of, evolve
-from callboard.projections.prompt import Shown, is_object
-from callboard.projections.request import by_version, fingerprint
+from callboard.projections.estimate import tokens_of
+from callboard.projections.prompt import Shown, is_object, tool_schema
+from callboard.projections.request import by_version, fingerprint, messages
 
-from . import approvals, memory, messaging
+from . import approvals, limits, memory, messaging
 from .commands import (
     Begin,
     Command,
@@ -53,6 +54,7 @@ from .commands import (
     TakeReply,
     TakeResult,
 )
+from .prices import Price
 from .rules import CANCELLED, as_text, asker
 from .schema import faults_in
 
@@ -85,11 +87,11 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
         case Resume():
             turn = state.desk.turn
             return [TurnResumed(id=turn.id, attempt=state.desk.attempt + 1)] if turn and state.runs else []
-        case Begin(id, current, shown, after, uses) if (
+        case Begin(id, current, shown, after, uses, price) if (
             model and (model.id, model.attempt) == (id, after) and model.phase != "running"
         ):
             same = uses is None or (state.spec is not None and state.spec.blocks == uses)
-            return [begun(state, model, current, shown)] if same else []
+            return [_weighed(state, begun(state, model, current, shown), (*shown, *current), price)] if same else []
         case TakeAttempt(id, attempt, kind, text, retry_at) if model and (model.id, model.attempt) == (
             id,
             attempt,
@@ -109,12 +111,14 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
         case TakeNeed(id) | TakeDecision(id) if id in state.tools:
             return approvals.take(state.tools[id], command)
         case TakeRecipients(id, recipients, due) if id in state.tools and state.tools[id].phase == "wanted":
+            if too_many := limits.too_many(state.desk, len(recipients)):
+                return [ToolCallFailed(id=id, text=Text(too_many))]
             return [RecipientsChosen(id=id, recipients=recipients, due=due)]
         case Expire(id) if id in state.tools and state.tools[id].phase == "sending":
             return [ToolCallExpired(id=id)]
         case Begin() | TakeAttempt() | TakeReply() | TakeResult() | TakeRecipients() | Expire() | Resolve():
             return []
-        case TakeNeed() | TakeDecision():
+        case TakeNeed():
             return []
         case _:
             return None
@@ -129,7 +133,18 @@ def _finished(reply: TakeReply) -> ModelCallFinished:
         model=reply.model,
         finish_reason=reply.finish_reason,
         replaced=reply.replaced,
+        usd=reply.usd,
     )
+
+
+def _weighed(state: AgentState, started: ModelCallStarted, shown: Sequence[Shown], price: Price | None) -> Event:
+    """Return the start of a call, with what is set aside for it where that is limited."""
+    purse, turn = state.desk.purse, state.desk.turn
+    if purse is None or turn is None or not purse.weighs:
+        return started
+    tokens = tokens_of(messages(evolve(state, started), by_version(shown)))
+    tokens += tokens_of(tool_schema(tool) for tool in state.abilities)
+    return limits.weighed(purse, turn, started, tokens, price)
 
 
 def begun(
@@ -158,7 +173,9 @@ def follow(state: AgentState, log_id: str) -> list[Event]:
     if turn is None:
         return [TurnStarted(id=state.desk.backlog[0].id)] if state.desk.backlog else []
     assert state.spec is not None
-    if state.uses:
+    if state.desk.paused:
+        return []
+    if state.uses and not state.desk.spent_up:
         return [_requested(state, turn, n, use) for n, use in enumerate(state.uses, start=1)]
     if state.model:
         return _go_on_model(state, state.model)
@@ -171,8 +188,10 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
     to = asker(turn)
     if state.desk.deadly:
         return [MessageDeadLettered(id=turn.id, to=to, text=Text(SET_ASIDE))]
-    if state.desk.ending:
+    if turn.id in state.desk.cancelling:
         return [TurnCancelled(id=turn.id, to=to, text=Text(CANCELLED))]
+    if state.desk.purse is not None and state.desk.spent_up:
+        return [limits.ended(state.desk.purse, turn, state.said)]
     if state.failed is not None:
         return [TurnFailed(id=turn.id, to=to, text=state.failed)]
     if state.ends:
@@ -189,12 +208,13 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
 
 
 def _go_on_model(state: AgentState, call: ModelCall) -> list[Event]:
-    if state.desk.ending:
+    if state.desk.ending or state.desk.spent_up:
         return [ModelCallFailed(id=call.id, text=Text(_why_ending(state)))]
     if call.phase == "waiting" and not call.retry:
         return [ModelCallFailed(id=call.id, text=call.failure)]
     assert state.spec is not None
-    if call.phase in ("wanted", "stopped") and not (state.spec.blocks or state.compiled):
+    weighs = state.desk.purse is not None and state.desk.purse.weighs
+    if call.phase in ("wanted", "stopped") and not (state.spec.blocks or state.compiled or weighs):
         return [begun(state, call, ())]
     return []
 
@@ -218,7 +238,10 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
 
 
 def _why_ending(state: AgentState) -> str:
-    return SET_ASIDE if state.desk.deadly else CANCELLED
+    if state.desk.deadly:
+        return SET_ASIDE
+    spent_up = state.desk.purse is not None and state.desk.spent_up
+    return limits.words(state.desk.purse) if state.desk.purse and spent_up else CANCELLED
 
 
 def _go_on_tools(state: AgentState, log_id: str) -> list[Event]:
@@ -229,7 +252,7 @@ def _go_on_tools(state: AgentState, log_id: str) -> list[Event]:
         if call.phase in ("sending", "expired"):
             events += _on_messages(state, call)
             continue
-        event = _given_up(state, call) if state.desk.ending else None
+        event = _given_up(state, call) if state.desk.ending or state.desk.spent_up else None
         event = event or _go_on(state, call, log_id)
         if isinstance(event, ToolCallStarted):
             running += 1
@@ -288,7 +311,7 @@ def _on_messages(state: AgentState, call: ToolCall) -> list[Event]:
     turn = state.desk.turn
     assert turn is not None
     ends = call.phase == "expired" or state.desk.ending
-    if not ends and call.sent < len(call.recipients):
+    if not (ends or state.desk.spent_up) and call.sent < len(call.recipients):
         return list(messaging.sends(turn, call))
     if len(call.came) < call.sent:
         late = [id for id in state.desk.sends if call_of(id)[0] == call.id and id not in state.desk.cancelling]

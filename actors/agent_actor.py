@@ -25,10 +25,12 @@ from callboard.events.catalog import (
     ToolCallStarted,
     TurnResumed,
     TurnStarted,
+    Usage,
 )
 from callboard.projections import AgentState, agent_state
 from callboard.projections import request as requests
 from callboard.projections.agent import ModelCall, ToolCall, evolve
+from callboard.projections.estimate import tokens_in
 from callboard.projections.prompt import Message, Shown, messages_of
 from callboard.projections.words import name_of
 
@@ -51,6 +53,7 @@ class AgentActor(Actor[AgentState]):
     """Works on one turn at a time."""
 
     projection = agent_state
+    keeps = True
     evolve = staticmethod(evolve)
 
     def __init__(self, stream: str, system: System) -> None:
@@ -110,8 +113,8 @@ class AgentActor(Actor[AgentState]):
                 self._prepare_model_call(event.ref)
                 self._prepare_tools(event.ref)
                 super().react(event)
-            case ModelCallStarted(id=id, attempt=attempt):
-                self._start_model_call(id, attempt, event.ref)
+            case ModelCallStarted() as started:
+                self._start_model_call(started, event.ref)
             case ToolCallStarted(id=id, callkey=key):
                 self._start_tool(id, key, event.ref)
             case ToolCallInDoubt(id=id):
@@ -155,7 +158,8 @@ class AgentActor(Actor[AgentState]):
             current.append(requests.shown(block, use.label, me=self.stream, seen=seen, read_only=use.read_only))
         shown = [await self._block(label, version) for label, version in requests.wanted(state)]
         self._shown |= requests.by_version((*shown, *current))
-        self.put(Begin(call.id, current, shown, call.attempt, uses, cause=cause))
+        price = self.system.prices.of(state.spec.model or self.system.model_name)
+        self.put(Begin(call.id, current, shown, call.attempt, uses, price, cause=cause))
 
     async def _block(self, label: str, version: int) -> Shown:
         """Return a block as an earlier call of this turn was shown it."""
@@ -166,12 +170,13 @@ class AgentActor(Actor[AgentState]):
         block = await requests.block_at(self.system.store, use.stream, version)
         return requests.shown(block, label, me=self.stream, seen=None, read_only=use.read_only)
 
-    def _start_model_call(self, id: str, attempt: int, cause: str) -> None:
-        call, spec = self.state.model, self.state.spec
+    def _start_model_call(self, started: ModelCallStarted, cause: str) -> None:
+        call, spec, id, attempt = self.state.model, self.state.spec, started.id, started.attempt
         if call is None or (call.id, call.attempt, call.phase) != (id, attempt, "running") or spec is None:
             return  # it was cancelled in the same append
         key = f"{self.system.store.log_id}/{id}"
-        request = ModelRequest(id, attempt, spec.name, spec.model, self._prompt(), self.state.abilities, key)
+        prompt, tools = self._prompt(), self.state.abilities
+        request = ModelRequest(id, attempt, spec.name, spec.model, prompt, tools, key, started.hold)
         self.spawn(self._call_model, request, cause)
 
     def _prompt(self) -> Sequence[Message]:
@@ -192,7 +197,7 @@ class AgentActor(Actor[AgentState]):
         say = self.system.deltas.sayer(request)
         try:
             reply = await self.system.model.complete(request, say)
-            command: Command = _taken(request.id, reply, cause)
+            command: Command = _taken(request, reply, self.system, cause)
         except Exception as error:  # a border to others' code
             failure = error if isinstance(error, ModelError) else _as_model_error(error)
             due = self._retry_at(request.attempt, failure)
@@ -296,7 +301,7 @@ class AgentActor(Actor[AgentState]):
         await self.system.deliver(self.stream, decision)
 
 
-def _taken(id: str, reply: ModelReply, cause: str) -> TakeReply:
+def _taken(request: ModelRequest, reply: ModelReply, system: System, cause: str) -> TakeReply:
     """Return `reply` as a command, with what cannot be stored replaced."""
     text, replaced = storable(reply.text)
     uses: list[tuple[str, str]] = []
@@ -305,7 +310,11 @@ def _taken(id: str, reply: ModelReply, cause: str) -> TakeReply:
         uses.append((storable(name)[0], clean))
         replaced += n
     usage, model, reason = reply.usage, storable(reply.model)[0], storable(reply.finish_reason)[0]
-    return TakeReply(id, text, uses, usage, model, reason, replaced, cause=cause)
+    if usage is None and request.hold is not None:
+        said = tokens_in(text) + sum(tokens_in(name + arguments) for name, arguments in uses)
+        usage = Usage(input_tokens=request.hold.input, output_tokens=said, estimated=True)
+    usd = system.prices.cost(request.model or system.model_name, usage) if usage is not None else None
+    return TakeReply(request.id, text, uses, usage, model, reason, replaced, usd, cause=cause)
 
 
 def _as_model_error(error: Exception) -> ModelError:

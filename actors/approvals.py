@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import anyio
@@ -19,7 +19,7 @@ from .commands import Command, TakeDecision, TakeNeed
 from .rules import as_text
 from .tool import Tool, run
 
-Asks = Callable[..., bool]
+Asks = Callable[..., bool | Awaitable[bool]]
 """Says of a tool's arguments, given by name, whether a person is asked before the call begins."""
 
 Kind = Literal["approval", "question", "doubt"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import JsonValue
 
 from callboard.events import Event, Text
-from callboard.events.catalog import Kind, Part, ToolUse, Usage
+from callboard.events.catalog import Grant, Kind, Part, Spent, ToolUse, Usage
 from callboard.events.specs import AgentSpec, BlockUse
 from callboard.projections.prompt import Shown
+
+from .prices import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Receive(Delivery):
     tools: Text = Text()
     fresh: bool = False
     hops: int = 0
+    grant: Grant | None = None
     use: BlockUse | None = None
     spec: AgentSpec | None = None
 
@@ -88,7 +92,7 @@ Outcome = Literal["approved", "refused", "answered"]
 
 @dataclass(frozen=True, slots=True)
 class TakeDecision(Delivery):
-    """Take in what a person says of the tool call `id`, which waits for that.
+    """Take in what a person says of the tool call `id`, or of the limit that a turn reached, which waits for that.
 
     Attributes:
         text: What the model is told; nothing of an approval.
@@ -134,6 +138,7 @@ class TakeAnswer(Command):
     accepted: bool = True
     stop_reason: str = "end"
     uses: tuple[ToolUse, ...] = ()
+    spent: Spent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,7 @@ class Begin(Command):
         shown: The blocks as the turn's earlier calls were shown them.
         after: Attempts begun when this was prepared; with more of them it comes too late.
         uses: The blocks that the agent had then; with others it comes too late, too. None for any.
+        price: Of the model; None where nobody knows it, or nothing depends on it.
     """
 
     id: str
@@ -152,6 +158,7 @@ class Begin(Command):
     shown: Sequence[Shown] = ()
     after: int = 0
     uses: tuple[BlockUse, ...] | None = None
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,7 @@ class TakeReply(Command):
     model: str = ""
     finish_reason: str = "stop"
     replaced: int = 0
+    usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +225,22 @@ class Expire(Command):
     """Wait no longer for replies to the tool call `id`."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTime(Command):
+    """Note when the turn `id` is to end."""
+
+    id: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimeUp(Command):
+    """Take in that the turn `id` was to end by `until`."""
+
+    id: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from callboard.events.catalog import (
     TurnStarted,
 )
 from callboard.projections import GroupState
+from callboard.projections.purse import Purse
 from callboard.projections.quotes import quoted
 
-from . import choosing, failing, scaling, upkeep
+from . import choosing, failing, limits, scaling, upkeep
 from .commands import Alter, Command, TakeLoad, TakeWindow
 from .cues import brought, given, nothing_new, phrase
 from .patterns import Choose, Cue, Finish, Observe, Pattern, Pick, Speak, Work
@@ -69,9 +70,10 @@ def _begin_job(state: GroupState, window: TakeWindow) -> list[Event]:
     if job.member not in state.members:
         return []
     started = JobStarted(id=job.id, since=window.since, upto=window.upto)
+    own = state.spec.limits if state.spec is not None else None
     cue = CueSpec(tools=job.tools, apart=True, fresh=job.member in state.fresh)
     parts = window.parts or nothing_new(state)
-    sent = MessageSent(id=job.id, recipient=state.streams[job.member], kind="turn", parts=parts, cue=cue)
+    sent = MessageSent(id=job.id, recipient=state.streams[job.member], kind="turn", parts=parts, grant=own, cue=cue)
     return [started, sent]
 
 
@@ -90,6 +92,10 @@ def follow(pattern: Pattern, state: GroupState, rule: scaling.Rule = scaling.one
         return [TurnStarted(id=state.desk.backlog[0].id)] if waits else []
     if turn.id in state.desk.cancelling:
         return [] if state.open else [TurnCancelled(id=turn.id, to=asker(turn), text=Text(CANCELLED))]
+    if state.desk.paused:
+        return []
+    if state.desk.purse is not None and state.desk.spent_up:
+        return [] if state.open else _spent_up(pattern, state, turn, state.desk.purse)
     if state.failed:
         return failing.settle(state, turn)
     over = fired(state.spec.until, state) if state.spec and state.spec.until else ""
@@ -152,6 +158,21 @@ def _over(pattern: Pattern, state: GroupState, turn: MessageReceived, reason: st
     gives: Callable[[GroupState], Mapping[str, object]] | None = getattr(pattern, "data", None)
     end = Finish(final_words(state.spec.until, state), reason, gives(state) if gives else {})
     return _finish(state, turn, end)
+
+
+def _spent_up(pattern: Pattern, state: GroupState, turn: MessageReceived, purse: Purse) -> list[Event]:
+    """Return the end of a request that reached a limit: the last that was said, and what the pattern has so far."""
+    said = [one.text for one in state.said if one.text and not one.failed]
+    end = limits.ended(purse, turn, said[-1] if said else Text())
+    gives: Callable[[GroupState], Mapping[str, object]] | None = getattr(pattern, "data", None)
+    if isinstance(end, TurnFailed) or gives is None:
+        return [end]
+    return _tried(pattern, state, turn, lambda: [_with_data(end, gives(state))])
+
+
+def _with_data(end: TurnFinished, given: Mapping[str, object]) -> TurnFinished:
+    data, quotes = quoted(given)
+    return end.model_copy(update={"data": data, "quotes": quotes})
 
 
 def _finish(state: GroupState, turn: MessageReceived, end: Finish) -> list[Event]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from callboard.events.catalog import Usage
+from pydantic import JsonValue
+
+from callboard.events.catalog import Hold, Usage
 from callboard.events.specs import ToolSpec
 
 Message = Mapping[str, object]
@@ -25,6 +27,7 @@ class ModelRequest:
         messages: The whole prompt, oldest first. Shared with the agent: not to be changed.
         tools: What the model may call.
         key: Names the call to the outside, for providers that recognise a repeated one.
+        hold: What is set aside for this attempt, where that is limited: a reply may have `hold.output` tokens.
     """
 
     id: str
@@ -34,6 +37,7 @@ class ModelRequest:
     messages: Sequence[Message]
     tools: Sequence[ToolSpec]
     key: str
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,15 @@ class ModelReply:
     usage: Usage | None = None
     model: str = ""
     finish_reason: str = "stop"
+
+
+def longest(request: ModelRequest, params: Mapping[str, JsonValue]) -> dict[str, object]:
+    """Return how many tokens the reply may have, in the field that `params` use for that, where it is limited. Pure."""
+    if request.hold is None:
+        return {}
+    name = "max_tokens" if "max_tokens" in params else "max_completion_tokens"
+    wanted = params.get(name)
+    return {name: min(wanted, request.hold.output) if isinstance(wanted, int) else request.hold.output}
 
 
 class Model(Protocol):

@@ -24,7 +24,7 @@ from callboard.events.catalog import Usage
 from callboard.events.errors import ModelError, SpecError
 from callboard.events.specs import ToolSpec
 
-from .model import ModelReply, ModelRequest
+from .model import ModelReply, ModelRequest, longest
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI, AsyncStream
@@ -158,6 +158,7 @@ def body(request: ModelRequest, name: str, params: Mapping[str, JsonValue]) -> d
         "stream": True,
         "stream_options": {"include_usage": True},
         **({"tools": tools} if tools else {}),
+        **longest(request, params),
     }
 
 

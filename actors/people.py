@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from callboard.events import (
     ActorStopped,
@@ -14,15 +14,23 @@ from callboard.events import (
     EventStore,
     KeyReused,
     NotWaiting,
+    RecordedEvent,
     TextRefused,
 )
 from callboard.events.calls import Decision
-from callboard.events.catalog import ApprovalGiven, ApprovalRefused, QuestionAnswered
-from callboard.projections import AgentState, Open, Pending, agent_state, replay
+from callboard.events.catalog import (
+    ApprovalGiven,
+    ApprovalRefused,
+    LimitDecided,
+    LimitKept,
+    LimitRaised,
+    QuestionAnswered,
+)
+from callboard.projections import AgentState, Desk, Open, Pending, Projection, agent_state, group_state, replay
 from callboard.projections.agent import ToolCall, digest_of
 from callboard.projections.words import name_of
 
-from . import approvals
+from . import approvals, raising
 from .commands import Cancel, Delivery, Outcome, TakeDecision
 from .inbox import Decide
 from .mailbox import WAIT
@@ -30,18 +38,22 @@ from .outside import Outside
 from .ref import USER, checked_key, checked_message
 from .storable import storable
 
-Look = Callable[[str], Awaitable[AgentState]]
-"""Gives the state of the agent at a stream, as the log holds it."""
+Kind = Literal["approval", "question", "doubt", "limit"]
+"""What is awaited of a person."""
+
+Look = Callable[[str], Awaitable[Any]]
+"""Gives the state of the agent or group at a stream, as the log holds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A tool call that waits for a person.
+    """A tool call, or a turn that reached a limit, that waits for a person.
 
     Attributes:
-        call: Its id.
-        kind: `approval`: may it begin? `question`: what is the answer? `doubt`: what came of it?
-        agent: Who called.
+        call: Its id; of a limit that of the turn, with `/limit` behind it.
+        kind: `approval`: may it begin? `question`: what is the answer? `doubt`: what came of it? `limit`: may the
+            turn go on? Then `tool` is the name of the limit, and `arguments` says how it was reached.
+        agent: Who called; of a limit, the agent or group that works on the turn.
         attempt: Which attempt an approval is for; 1 but for a call in doubt that is to run again.
         note: Why the function that decides whether to ask could not.
         question: What is asked, with the `options` that there are; none for any answer.
@@ -49,7 +61,7 @@ class Awaited:
     """
 
     call: str
-    kind: approvals.Kind
+    kind: Kind
     agent: str
     tool: str
     arguments: str
@@ -134,10 +146,28 @@ async def _said(host: Host, call: Awaited | str, outcome: Outcome, text: str, ke
     id, key = (call if isinstance(call, str) else call.call), key or host.outside.key()
     if not isinstance(call, str):
         return Decide(key=key, call=id, outcome=outcome, text=text, by=by, digest=call.digest)
-    stream = stream_of(id)
+    stream = await home(host.store, id)
     state = await host.look(stream) if stream in host.streams() else AgentState()
-    digest = state.tools[id].about if id in state.tools else ""
-    return Decide(key=key, call=id, outcome=outcome, text=text, by=by, digest=digest)
+    return Decide(key=key, call=id, outcome=outcome, text=text, by=by, digest=_digest(state, id))
+
+
+def _digest(state: Any, call: str) -> str:
+    """Return the hash of what waits now under the id `call`; empty where nothing does."""
+    if raising.turn_of(call):
+        purse = state.desk.purse
+        return raising.digest(purse.reached) if purse is not None and purse.reached is not None else ""
+    return state.tools[call].about if call in state.tools else ""
+
+
+async def home(store: EventStore, call: str) -> str:
+    """Return the stream of the agent or group that `call` is about; empty where there is none."""
+    if not raising.turn_of(call):
+        return stream_of(call)
+    name = raising.turn_of(call).rsplit("/", 1)[-1]
+    for stream in (f"agent-{name}", f"group-{name}"):
+        async for _ in store.read_stream(stream, until=1):
+            return stream
+    return ""
 
 
 def stream_of(call: str) -> str:
@@ -156,13 +186,16 @@ async def awaited(store: EventStore, items: Iterable[Open], look: Look) -> list[
         try:
             state = await look(item.stream)
         except ActorStopped:  # it failed too often; what it waits for stands in the log
-            state = await replay(store, agent_state, stream=item.stream)
+            state = await states_in(store)(item.stream)
+        if item.kind == "turn":
+            found += await _limited(store, item, state.desk)
+            continue
         call = state.tools.get(item.id)
         kind = approvals.kind_of(state, call) if call is not None else None
         if call is None or kind is None:
             continue
         asked = approvals.question_of(call)
-        [opened] = [event async for event in store.read_all(after=item.since - 1, until=item.since)]
+        opened = await _opening(store, item)
         found.append(
             Awaited(
                 call.id, kind, name_of(item.stream), call.wanted.tool, str(call.wanted.arguments), call.attempt + 1,
@@ -173,13 +206,28 @@ async def awaited(store: EventStore, items: Iterable[Open], look: Look) -> list[
     return found
 
 
-def states_in(store: EventStore) -> Look:
-    """Return a look at the agents of a log that nobody runs; each is folded once."""
-    known: dict[str, AgentState] = {}
+async def _opening(store: EventStore, item: Open) -> RecordedEvent:
+    [opened] = [event async for event in store.read_all(after=item.since - 1, until=item.since)]
+    return opened
 
-    async def look(stream: str) -> AgentState:
+
+async def _limited(store: EventStore, item: Open, desk: Desk) -> list[Awaited]:
+    purse, turn = desk.purse, desk.turn
+    if purse is None or turn is None or turn.id != item.id or not purse.waits or purse.reached is None:
+        return []
+    opened, name = await _opening(store, item), name_of(item.stream)
+    limit, text = purse.reached.limit, str(purse.reached.text)
+    return [Awaited(item.id + raising.ENDING, "limit", name, limit, text, 1, item.since, opened.recorded_at)]
+
+
+def states_in(store: EventStore) -> Look:
+    """Return a look at the agents and groups of a log that nobody runs; each is folded once."""
+    known: dict[str, Any] = {}
+
+    async def look(stream: str) -> Any:
         if stream not in known:
-            known[stream] = await replay(store, agent_state, stream=stream)
+            kind: Projection[Any] = group_state if stream.startswith("group-") else agent_state
+            known[stream] = await replay(store, kind, stream=stream)
         return known[stream]
 
     return look
@@ -207,7 +255,7 @@ async def decide(host: Host, command: Decide) -> None:
     Raises:
         NotWaiting, AlreadyDecided, ApprovalMismatch, TextRefused, KeyReused: It does not count; nothing was changed.
     """
-    stream = stream_of(command.call)
+    stream = await home(host.store, command.call)
     if stream not in host.streams():
         raise await why_not(host.store, command.call)
     decision = await checked(host.store, host.look, command)
@@ -224,7 +272,7 @@ async def recorded(store: EventStore, command: Decide) -> None:
         NotWaiting, AlreadyDecided: It was not.
         KeyReused: Another was, under its key.
     """
-    stream = stream_of(command.call)
+    stream = await home(store, command.call)
     found = await store.find(stream, f"command:{command.key}")
     if found is None:
         raise await why_not(store, command.call)
@@ -238,13 +286,21 @@ async def checked(store: EventStore, look: Look, command: Decide) -> TakeDecisio
     Raises:
         NotWaiting, AlreadyDecided, ApprovalMismatch, TextRefused, KeyReused: It does not count.
     """
-    stream, decision = stream_of(command.call), _taken(command)
+    stream, decision = await home(store, command.call), _taken(command)
     before = await store.find(stream, f"command:{command.key}")
     if before is not None:
         if not _same(before.data, decision):
             raise KeyReused(stream, f"command:{command.key}")
         return None
-    call: ToolCall | None = (await look(stream)).tools.get(command.call)
+    state = await look(stream)
+    if raising.turn_of(command.call):
+        fault = raising.fault(state.desk, decision)
+        if isinstance(fault, NotWaiting):
+            fault = await why_not(store, command.call)
+        if fault is not None:
+            raise fault
+        return decision
+    call: ToolCall | None = state.tools.get(command.call)
     if call is None or (call.phase != "in doubt" and call.phase not in ("asked", "question")):
         raise await why_not(store, command.call)
     fault = approvals.fault(call, decision)
@@ -267,8 +323,8 @@ def _taken(command: Decide) -> TakeDecision:
 
 
 def _same(before: object, decision: TakeDecision) -> bool:
-    wanted, same = approvals.decided(decision), False
-    if isinstance(before, Decision) and type(before) is type(wanted):
+    wanted, same = (raising if raising.turn_of(decision.id) else approvals).decided(decision), False
+    if isinstance(before, Decision | LimitDecided) and type(before) is type(wanted):
         texts = [str(getattr(event, "text", "")) for event in (before, wanted)]
         same = (before.id, before.by, texts[0]) == (wanted.id, wanted.by, texts[1])
     return same
@@ -278,8 +334,9 @@ async def why_not(store: EventStore, call: str) -> CallboardError:
     """Return why nothing can be decided of `call`: what was decided before, or that it waits for no person."""
     latest, said = "", ""
     async for event in store.read_all(correlation_id=call.split("/", 1)[0]):
-        if event.data.id == call:
-            latest = event.type if event.data.goes_on == "tool" or event.data.closes == "tool" else latest or event.type
+        if event.data.id == (raising.turn_of(call) or call):
+            ours = {event.data.goes_on, event.data.closes} & {"tool", "turn"}
+            latest = event.type if ours else latest or event.type
             said = _words(event.data) or said
     if not latest:
         return NotWaiting(call, "is no call of this log; `waiting` lists those that wait for a person")
@@ -294,6 +351,10 @@ def _words(event: object) -> str:
             return f"approved by {by} under the key {key!r}"
         case ApprovalRefused(text=text, command=key):
             return f"{text} (under the key {key!r})"
+        case LimitRaised(by=by, command=key):
+            return f"raised by {by} under the key {key!r}"
+        case LimitKept(by=by, text=text, command=key):
+            return f"kept by {by}: {str(text)[:200]} (under the key {key!r})"
         case QuestionAnswered(by=by, text=text, command=key):
             return f"answered by {by} with {str(text)[:200]!r} under the key {key!r}"
         case _:

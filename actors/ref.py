@@ -20,6 +20,7 @@ from callboard.projections.answer import Answer
 from callboard.projections.words import name_of
 
 from .commands import Alter, Cancel, Receive
+from .limits import Limits
 from .starting import USER
 from .storable import storable
 from .streaming import TextDelta
@@ -96,11 +97,13 @@ class Ref:
         key: str | None = None,
         timeout: float | None = None,
         params: Mapping[str, JsonValue] | None = None,
+        limits: Limits | None = None,
     ) -> Answer:
         """Send a request and return its answer.
 
         With a `key` that came before, the first request's answer; it is not worked on again. Who stops
-        waiting, by `timeout` in seconds or by being cancelled, leaves the request going on.
+        waiting, by `timeout` in seconds or by being cancelled, leaves the request going on. What it may spend
+        with all that it causes is in `limits`; at one of them it ends with what it has, or asks a person.
 
         Raises:
             RequestFailed: The request ended without an answer; its `.answer` has turns, usage and trace.
@@ -109,30 +112,35 @@ class Ref:
             DeliveryFailed: It could not be handed over.
             TimeoutError: There was no answer in time.
         """
-        request = self._request(text, "ask", key, params)
+        request = self._request(text, "ask", key, params, limits)
         with anyio.fail_after(timeout):
             return await self.system.ask(self.address, request)
 
-    async def tell(self, text: str, *, key: str | None = None) -> str:
+    async def tell(self, text: str, *, key: str | None = None, limits: Limits | None = None) -> str:
         """Send a message that wants no answer; return its trace when it can no longer be lost.
 
         Raises:
             TextRefused, KeyReused, DeliveryFailed: As for `ask`.
         """
-        request = self._request(text, "tell", key, None)
+        request = self._request(text, "tell", key, None, limits)
         await self.system.deliver(self.address, request, wait=0)
         return request.id.split("/", 1)[0]
 
     @asynccontextmanager
     async def stream(
-        self, text: str, *, key: str | None = None, params: Mapping[str, JsonValue] | None = None
+        self,
+        text: str,
+        *,
+        key: str | None = None,
+        params: Mapping[str, JsonValue] | None = None,
+        limits: Limits | None = None,
     ) -> AsyncGenerator[Run]:
         """Send a request and follow it: `async for` gives each event as it is recorded, and text as it arrives.
 
         Raises:
             TextRefused: The text, the key or the params cannot be taken in.
         """
-        run = Run(self.address, self._request(text, "ask", key, params), self.system)
+        run = Run(self.address, self._request(text, "ask", key, params, limits), self.system)
         with run.listening():
             self.system.spawn(run.go)
             yield run
@@ -146,12 +154,15 @@ class Ref:
         id = f"{self.system.outside.key()}/{self.name}"
         await self.system.deliver(self.address, Alter(id, USER, AgentRetired(id=id)))
 
-    def _request(self, text: str, kind: str, key: str | None, params: Mapping[str, JsonValue] | None) -> Receive:
+    def _request(
+        self, text: str, kind: str, key: str | None, params: Mapping[str, JsonValue] | None, limits: Limits | None
+    ) -> Receive:
         said = Text(checked_message(text))
         name = self.system.outside.key() if key is None else checked_key(key)
         parts = (Part(speaker=USER, text=said),)
         wanted = "tell" if kind == "tell" else "ask"
-        return Receive(f"{name}/{self.name}", USER, wanted, parts, params=checked_params(params))
+        grant = (limits or self.system.limits).grant(self.system.outside.now())
+        return Receive(f"{name}/{self.name}", USER, wanted, parts, params=checked_params(params), grant=grant)
 
 
 class Run:

@@ -17,11 +17,14 @@ from callboard.events.catalog import (
     TurnCancelled,
     TurnCancelling,
     TurnFailed,
+    TurnTimed,
 )
 from callboard.events.text import Text
 from callboard.projections import Desk
 
-from .commands import Cancel, Command, Receive, Restarted, TakeAccepted, TakeAnswer
+from . import raising
+from .commands import Cancel, Command, Receive, Restarted, TakeAccepted, TakeAnswer, TakeDecision, TakeTime, TimeUp
+from .limits import over_limit
 
 CANCELLED = "cancelled"
 """What whoever asked is told of a turn that was cancelled."""
@@ -44,6 +47,7 @@ def take(desk: Desk, command: Command) -> list[Event]:
                 MessageReceived(
                     id=id, sender=sender, kind=kind, parts=parts, conversation=command.conversation,
                     params=command.params, tools=command.tools, fresh=command.fresh, hops=command.hops,
+                    grant=command.grant,
                 )
             ]  # fmt: skip
         case Restarted(text, failures):
@@ -56,10 +60,28 @@ def take(desk: Desk, command: Command) -> list[Event]:
             return [MessageRefused(id=id, to=sender, text=Text(CANCELLED), begun=False)]
         case TakeAccepted(id) if id in desk.sends:
             return [SendAccepted(id=id)]
-        case TakeAnswer(id, text, ok, accepted, reason, uses) if id in desk.sends:
+        case TakeAnswer(id, text, ok, accepted, reason, uses, spent) if id in desk.sends:
             if ok:
-                return [SendAnswered(id=id, text=as_text(text), stop_reason=reason, uses=uses)]
-            return [SendFailed(id=id, text=as_text(text), accepted=accepted)]
+                return [SendAnswered(id=id, text=as_text(text), stop_reason=reason, uses=uses, spent=spent)]
+            return [SendFailed(id=id, text=as_text(text), accepted=accepted, spent=spent)]
+        case TakeTime() | TimeUp():
+            return _of_time(desk, command)
+        case TakeDecision():
+            return raising.take(desk, command)
+        case _:
+            return []
+
+
+def _of_time(desk: Desk, command: Command) -> list[Event]:
+    """Return what time does to the limits of the open turn."""
+    turn, purse = desk.turn, desk.purse
+    if turn is None or purse is None:
+        return []
+    match command:
+        case TakeTime(id, until) if id == turn.id and purse.untimed is not None:
+            return [TurnTimed(id=id, until=until)]
+        case TimeUp(id, until) if id == turn.id and purse.reached is None and purse.until == until:
+            return [over_limit(purse, turn, "seconds", 0, f"it was to end by {until:%Y-%m-%d %H:%M:%S} UTC")]
         case _:
             return []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import reduce
 
 from callboard.events import Event, EventStore, NewEvent
-from callboard.projections import Desk, agent_state, pending, replay
+from callboard.projections import Desk, pending, replay
 from callboard.projections.desk import evolve
 
 from . import inbox, people, rules
@@ -35,12 +35,13 @@ async def decide(store: EventStore, command: inbox.Decide) -> None:
     """
     decision = await people.checked(store, people.states_in(store), command)
     if decision is not None:
-        await _record(store, people.stream_of(command.call), decision)
+        await _record(store, await people.home(store, command.call), decision)
 
 
 async def _record(store: EventStore, stream: str, decision: Delivery) -> None:
-    state = await replay(store, agent_state, stream=stream)
-    await _append(store, stream, take(state, decision) or [])
+    state = await people.states_in(store)(stream)
+    said = take(state, decision) if stream.startswith("agent-") else None
+    await _append(store, stream, rules.take(state.desk, decision) if said is None else said)
 
 
 async def cancel(store: EventStore, trace: str) -> int:

@@ -22,6 +22,7 @@ from callboard.events.specs import (
 )
 
 from .code import address_of, fields_of
+from .limits import Limits
 from .memory import tool_specs
 from .messaging import MESSAGING, tool_spec
 from .patterns import Pattern, RoundRobin
@@ -133,6 +134,7 @@ class Agent:
         model: The model's name at the provider; empty for the system's own.
         tools: Typed functions, `Tool`s, or names of callboard's own, such as `ask_human` (`MESSAGING` has all).
         max_steps: Model calls of one turn at most; then it ends with its last text.
+        limits: What each of its turns may spend, with all that it causes elsewhere.
     """
 
     name: str
@@ -147,6 +149,7 @@ class Agent:
     tags: Iterable[str] = ()
     metadata: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     max_steps: int = MAX_STEPS
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         checked_name(self.name, "an agent")
@@ -216,6 +219,7 @@ class Agent:
             tags=tuple(self.tags),
             metadata=dict(self.metadata),
             max_steps=self.max_steps,
+            limits=self.limits.grant() if self.limits else None,
         )
 
 
@@ -229,6 +233,7 @@ class Group:
         blocks: Memory that all in the group share, and who joins later; see `Block.written_by`.
         until: When the talk is over: a text that somebody says, or a condition. None: as the pattern has it.
         on_failure: What follows when a member's turn fails: `skip`, `retry`, `reroute` or `fail`.
+        limits: What each of its requests may spend, with all that it causes; each work in the background apart.
     """
 
     name: str
@@ -241,6 +246,7 @@ class Group:
     description: str = ""
     until: Condition | str | None = None
     on_failure: OnFailure = "skip"
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         checked_name(self.name, "a group")
@@ -304,6 +310,7 @@ class Group:
             blocks=tuple(share(block, self) for block in self.all_blocks),
             until=None if ends is None else until(ends),
             on_failure=self.on_failure,
+            limits=self.limits.grant() if self.limits else None,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from typing import Any, cast, overload
@@ -34,10 +34,12 @@ from .commands import Delivery, Receive, Start, TakeAnswer
 from .door import Door
 from .group_actor import GroupActor
 from .group_ref import GroupRef
+from .limits import Limits
 from .mailbox import WAIT
 from .model import Model
 from .outside import Outside
 from .people import People
+from .prices import Price, Prices
 from .ref import USER, BlockRef, Ref
 from .snapshots import Snapshots
 from .specs import Agent, Block, Group
@@ -60,6 +62,8 @@ class System(People):
         self.store, self.model, self.outside = store, model, outside
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
         self.supervisor = Supervisor(self)
+        self.prices, self.model_name = Prices(), str(getattr(model, "name", ""))
+        self.limits = Limits()
         self._tasks = tasks
         self._actors: dict[str, Actor[Any]] = {}
         self._door = Door(self)
@@ -75,12 +79,18 @@ class System(People):
         *,
         model: Model,
         outside: Outside | None = None,
+        prices: Mapping[str, Price] | None = None,
+        limits: Limits | None = None,
         grace: float = GRACE,
     ) -> AsyncGenerator[System]:
         """Open a log, a file or a store, and take up all that is open in it, from recorded specs alone.
 
         Leaving waits, at most `grace` seconds, for what can go on without the outside; leaving by an
         exception waits for nothing. What is cut off goes on when the log is opened again.
+
+        Args:
+            prices: USD by the name of the model; None for those of genai-prices, where it is installed.
+            limits: What each request from outside may spend that brings no limits of its own.
 
         Raises:
             LogError: The log cannot be opened.
@@ -90,6 +100,7 @@ class System(People):
             try:
                 async with anyio.create_task_group() as tasks:
                     system = cls(store, model, tasks, outside or Outside())
+                    system.prices, system.limits = Prices(prices), limits or Limits()
                     await system._take_up()
                     if (path := getattr(store, "path", "")) and isinstance(path, str):
                         tasks.start_soon(owner.watch, system, inbox.folder_of(path))

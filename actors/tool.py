@@ -59,7 +59,7 @@ class Tool:
     timeout: float = 60.0
     reconcile: Reconcile | None = None
     in_doubt: InDoubt = "tell"
-    needs_approval: bool | Callable[..., bool] = False
+    needs_approval: bool | Callable[..., bool | Awaitable[bool]] = False
 
     @property
     def name(self) -> str:
@@ -181,7 +181,7 @@ def tool(
     timeout: float = 60.0,
     reconcile: Reconcile | None = None,
     in_doubt: InDoubt = "tell",
-    needs_approval: bool | Callable[..., bool] = False,
+    needs_approval: bool | Callable[..., bool | Awaitable[bool]] = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
     """Declare what a tool does outside. Without this, a function is a `once` tool.

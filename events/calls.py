@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from .event import Event, Frozen
+from .limits import Hold, Money
 from .specs import Effect
 from .text import Text
 
@@ -17,11 +18,12 @@ class ToolUse(Frozen):
 
 
 class Usage(Frozen):
-    """Tokens of one model call, as the provider counted them."""
+    """Tokens of one model call, as the provider counted them; `estimated` where it did not."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    estimated: bool = False
 
 
 # -- model calls ------------------------------------------------------------------------------------
@@ -41,6 +43,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
         blocks: The version of each block that the agent reads, by label.
         news: Labels of blocks that others changed since the turn's first call.
         prompt: Hash of the request, 16 hex digits.
+        hold: What is set aside for this attempt, where tokens or money are limited.
     """
 
     attempt: int
@@ -48,6 +51,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
     news: tuple[str, ...] = ()
     rendering: int = 1
     prompt: str
+    hold: Hold | None = None
 
 
 class ModelAttemptFailed(Event, goes_on="call", takes_in=True):
@@ -69,6 +73,7 @@ class ModelCallFinished(Event, closes="call", takes_in=True):
     Attributes:
         model: The model that answered, as the provider names it.
         replaced: How many characters that cannot be stored were replaced.
+        usd: What it cost, by the price that was known then; None where none was.
     """
 
     text: Text = Text()
@@ -77,6 +82,7 @@ class ModelCallFinished(Event, closes="call", takes_in=True):
     model: str = ""
     finish_reason: str = "stop"
     replaced: int = 0
+    usd: Money | None = None
 
 
 class ModelCallFailed(Event, closes="call"):

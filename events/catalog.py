@@ -51,6 +51,7 @@ from .groups import (
     ScalingSet,
 )
 from .life import EventRedacted, LogCreated, LossAccepted, WriterClosed, WriterOpened
+from .limits import Grant, Hold, LimitDecided, LimitKept, LimitRaised, LimitReached, Spent, TurnTimed
 from .lives import (
     ActorRestarted,
     AgentChanged,
@@ -89,10 +90,12 @@ from .mail import (
     TurnStarted,
 )
 
+BASES = (Event, Decision, LimitDecided, Reply, TextReply)
+
 TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, Event) and kind not in (Event, Decision, Reply, TextReply)
+    if isinstance(kind, type) and issubclass(kind, Event) and kind not in BASES
 }
 """Every type by its name; what is not here cannot be written, and is refused when read."""
 
@@ -117,17 +120,23 @@ __all__ = [
     "CueSpec",
     "Decision",
     "EventRedacted",
+    "Grant",
     "GroupAltered",
     "GroupChanged",
     "GroupReset",
     "GroupRetired",
     "GroupScaled",
     "GroupStarted",
+    "Hold",
     "JobFailed",
     "JobFinished",
     "JobScheduled",
     "JobStarted",
     "Kind",
+    "LimitDecided",
+    "LimitKept",
+    "LimitRaised",
+    "LimitReached",
     "LoadAsked",
     "LoadObserved",
     "LogCreated",
@@ -155,6 +164,7 @@ __all__ = [
     "SendAnswered",
     "SendCancelling",
     "SendFailed",
+    "Spent",
     "TextReply",
     "ToolCallExpired",
     "ToolCallFailed",
@@ -171,6 +181,7 @@ __all__ = [
     "TurnFinished",
     "TurnResumed",
     "TurnStarted",
+    "TurnTimed",
     "Usage",
     "WriterClosed",
     "WriterOpened",

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from .calls import ToolUse
 from .event import Event, Frozen
+from .limits import Grant, Spent
 from .specs import AgentSpec, BlockUse
 from .text import Text
 
@@ -73,10 +74,16 @@ class Reply(Event):
 
 
 class TextReply(Reply):
-    """A reply whose words are recorded; `begun` says whether the message was ever taken up."""
+    """A reply whose words are recorded.
+
+    Attributes:
+        begun: Whether the message was ever taken up.
+        spent: What the turn came to, where somebody has set a limit; all that was given and not spent comes back.
+    """
 
     text: Text = Text()
     begun: bool = True
+    spent: Spent | None = None
 
     @property
     def words(self) -> Text:
@@ -96,6 +103,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
         tools: As in `CueSpec`.
         fresh: As in `CueSpec`.
         hops: How often the request was passed on before, from one to the next.
+        grant: What it may spend; None for no limit.
     """
 
     sender: str
@@ -106,6 +114,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
     tools: Text = Text()
     fresh: bool = False
     hops: int = 0
+    grant: Grant | None = None
 
     @property
     def key(self) -> str:
@@ -119,7 +128,13 @@ class MessageRefused(TextReply, takes_in=True):
 
 
 class TurnStarted(Event, goes_on="turn"):
-    """The oldest message of the backlog is worked on."""
+    """The oldest message of the backlog is worked on.
+
+    Attributes:
+        grant: What whoever works on it may spend by its own spec; None for no limit.
+    """
+
+    grant: Grant | None = None
 
 
 class TurnResumed(Event, goes_on="turn", takes_in=True):
@@ -140,12 +155,14 @@ class TurnFinished(TextReply, closes="turn"):
         uses: Tools of the turn alone that the model ended it with.
         data: What a pattern gives besides the text, less the texts in it.
         quotes: The texts in `data`.
+        limit: Which limit it reached and how, where that ended it.
     """
 
     stop_reason: str = "end"
     uses: tuple[ToolUse, ...] = ()
     data: dict[str, JsonValue] = {}
     quotes: tuple[Quote, ...] = ()
+    limit: str = ""
 
 
 class TurnFailed(TextReply, closes="turn"):
@@ -176,6 +193,7 @@ class MessageSent(Event, opens="send"):
         edit: Which change of a block is asked for, where `kind` is `edit`.
         arguments: The JSON object with what that change needs.
         seen: Version of the block that the asker had read.
+        grant: What it may spend; None for no limit.
         cue: What a group says of a turn.
         use: The block to take or to give back, where `kind` is `attach` or `detach`.
         spec: Whom to begin, where `kind` is `start`.
@@ -189,6 +207,7 @@ class MessageSent(Event, opens="send"):
     seen: int = 0
     params: dict[str, JsonValue] = {}
     hops: int = 0
+    grant: Grant | None = None
     cue: CueSpec | None = None
     use: BlockUse | None = None
     spec: AgentSpec | None = None
@@ -203,11 +222,12 @@ class SendAccepted(Event, closes="send", takes_in=True):
 
 
 class SendAnswered(Event, closes="send", takes_in=True):
-    """The message was answered; `stop_reason` and `uses` are those of the answer."""
+    """The message was answered; `stop_reason`, `uses` and `spent` are those of the answer."""
 
     text: Text
     stop_reason: str = "end"
     uses: tuple[ToolUse, ...] = ()
+    spent: Spent | None = None
 
 
 class SendFailed(Event, closes="send", takes_in=True):
@@ -215,3 +235,4 @@ class SendFailed(Event, closes="send", takes_in=True):
 
     text: Text
     accepted: bool = True
+    spent: Spent | None = None

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from .event import Frozen
+from .limits import Grant
 from .text import Text
 
 Effect = Literal["read", "idempotent", "once", "send", "ends"]
@@ -59,7 +60,7 @@ class BlockUse(Frozen):
 
 
 class AgentSpec(Frozen):
-    """An agent."""
+    """An agent; `limits` are what each of its turns may spend, with all that it causes."""
 
     name: str
     instructions: Text = Text()
@@ -70,6 +71,7 @@ class AgentSpec(Frozen):
     tags: tuple[str, ...] = ()
     metadata: dict[str, JsonValue] = {}
     max_steps: int = 50
+    limits: Grant | None = None
 
 
 class PatternSpec(Frozen):
@@ -151,6 +153,7 @@ class GroupSpec(Frozen):
         manager: Stream of the agent that chooses, supervises, merges or mediates; empty without one.
         standby: Streams of those that take its place while it fails, in order.
         until: When the talk is over; None where the pattern alone decides.
+        limits: What each of its turns may spend, with all that it causes.
     """
 
     name: str
@@ -162,6 +165,7 @@ class GroupSpec(Frozen):
     blocks: tuple[BlockShare, ...] = ()
     until: Until | None = None
     on_failure: OnFailure = "skip"
+    limits: Grant | None = None
 
 
 class BlockSpec(Frozen):

@@ -61,6 +61,7 @@ class Answer:
         trace: The request's id, for `callboard trace`.
         data: What the pattern gave besides the text.
         jobs: Background work that followed, as it stood when this was made.
+        limit: Which limit it reached and how, where that ended it.
     """
 
     text: str
@@ -70,6 +71,7 @@ class Answer:
     trace: str
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     jobs: tuple[Job, ...] = ()
+    limit: str = ""
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -88,9 +90,10 @@ def answer_of(events: Sequence[RecordedEvent], id: str) -> Answer | None:
     reason = data.stop_reason if isinstance(data, TurnFinished) else _failed(reply)
     turns = _turns(events, reply.stream, id)
     own = Turn(name_of(reply.stream), words if data.ok else "", "" if data.ok else words)
+    limit = data.limit if isinstance(data, TurnFinished) else ""
     return Answer(
         words if data.ok else "", reason, turns or (own,), usage_of(events), id.split("/", 1)[0],
-        whole(data.data, data.quotes) if isinstance(data, TurnFinished) else {}, _jobs(events, id),
+        whole(data.data, data.quotes) if isinstance(data, TurnFinished) else {}, _jobs(events, id), limit,
     )  # fmt: skip
 
 

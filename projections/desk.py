@@ -25,6 +25,9 @@ from callboard.events.catalog import (
     TurnStarted,
 )
 
+from . import purse as purses
+from .purse import Purse
+
 MAX_TAKES = 4
 """How often a turn that ends its process is taken up before it is set aside."""
 
@@ -38,6 +41,7 @@ class Desk:
         cancelling: The turns and sends of these that are no longer wanted.
         sends: Open sends by id, in the order of opening.
         retired: Whether whoever this is takes nothing up any more.
+        purse: What the open turn may spend; None where nothing is limited.
     """
 
     turn: MessageReceived | None = None
@@ -46,6 +50,7 @@ class Desk:
     cancelling: frozenset[str] = frozenset()
     sends: dict[str, MessageSent] = field(default_factory=dict[str, MessageSent])
     retired: bool = False
+    purse: Purse | None = None
 
     @property
     def deadly(self) -> bool:
@@ -53,9 +58,25 @@ class Desk:
         return self.turn is not None and self.attempt > MAX_TAKES
 
     @property
+    def late(self) -> bool:
+        """Whether the time of the open turn is up, so that what is under way is stopped."""
+        purse = self.purse
+        return purse is not None and purse.ends and purse.reached is not None and purse.reached.limit == "seconds"
+
+    @property
     def ending(self) -> bool:
-        """Whether the open turn begins nothing any more, since nobody wants it or nobody can do it."""
-        return self.turn is not None and (self.turn.id in self.cancelling or self.deadly)
+        """Whether the open turn begins nothing any more: nobody wants it, nobody can do it, or its time is up."""
+        return self.turn is not None and (self.turn.id in self.cancelling or self.deadly or self.late)
+
+    @property
+    def spent_up(self) -> bool:
+        """Whether the open turn ends with what it has, since it reached a limit."""
+        return self.purse is not None and self.purse.ends
+
+    @property
+    def paused(self) -> bool:
+        """Whether the open turn begins nothing before a person has decided on its limit."""
+        return self.purse is not None and self.purse.waits and not self.ending
 
     def holds(self, id: str) -> bool:
         """Return whether the message `id` is here and not answered yet."""
@@ -65,12 +86,14 @@ class Desk:
 
 def evolve(desk: Desk, event: Event) -> Desk:
     """Return `desk` after `event`. Pure."""
+    if desk.purse is not None:
+        desk = replace(desk, purse=purses.evolve(desk.purse, event, desk.sends))
     match event:
         case MessageReceived():
             return replace(desk, backlog=(*desk.backlog, event))
         case TurnStarted():
             turn, *rest = desk.backlog
-            return replace(desk, turn=turn, attempt=1, backlog=tuple(rest))
+            return replace(desk, turn=turn, attempt=1, backlog=tuple(rest), purse=purses.opened(turn, event))
         case TurnResumed(attempt=attempt):
             return replace(desk, attempt=attempt)
         case TurnCancelling(id=id) | SendCancelling(id=id):
@@ -93,6 +116,6 @@ def evolve(desk: Desk, event: Event) -> Desk:
 def _without_turn(desk: Desk, id: str) -> Desk:
     cancelling = desk.cancelling - {id}
     if desk.turn and desk.turn.id == id:
-        return replace(desk, turn=None, attempt=1, cancelling=cancelling)
+        return replace(desk, turn=None, attempt=1, cancelling=cancelling, purse=None)
     backlog = tuple(message for message in desk.backlog if message.id != id)
     return replace(desk, backlog=backlog, cancelling=cancelling)

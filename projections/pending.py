@@ -14,8 +14,8 @@ RUNNING = ("ModelCallStarted", "ToolCallStarted")
 """Events after which an effect runs outside."""
 
 
-AWAITING = ("ApprovalAsked", "QuestionAsked", "ToolCallInDoubt")
-"""Events after which a call may wait for a person; one in doubt does where its tool says so."""
+AWAITING = ("ApprovalAsked", "QuestionAsked", "ToolCallInDoubt", "LimitReached")
+"""Events after which a call or a turn may wait for a person; one in doubt does where its tool says so."""
 
 
 @dataclass(frozen=True, slots=True)

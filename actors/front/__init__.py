@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from callboard.actors.group_ref import GroupRef
+    from callboard.actors.limits import Limits
     from callboard.actors.model import Model, ModelReply, ModelRequest
     from callboard.actors.openai_model import OpenAIModel
     from callboard.actors.patterns import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Supervisor,
         Work,
     )
+    from callboard.actors.prices import Price
     from callboard.actors.ref import BlockRef, Ref
     from callboard.actors.specs import Agent, Block, Group
     from callboard.actors.streaming import TextDelta
@@ -60,6 +62,7 @@ _HOMES = {
     "GroupState": "projections.group",
     "Handoff": "actors.patterns",
     "Job": "projections.answer",
+    "Limits": "actors.limits",
     "MaxTurns": "actors.until",
     "MemoryStore": "events.memory",
     "Model": "actors.model",
@@ -71,6 +74,7 @@ _HOMES = {
     "Pattern": "actors.patterns",
     "Pick": "actors.patterns",
     "Pipeline": "actors.patterns",
+    "Price": "actors.prices",
     "Projection": "projections.projection",
     "RecordedEvent": "events.event",
     "Ref": "actors.ref",
@@ -121,6 +125,7 @@ __all__ = [
     "GroupState",
     "Handoff",
     "Job",
+    "Limits",
     "MaxTurns",
     "MemoryStore",
     "Model",
@@ -132,6 +137,7 @@ __all__ = [
     "Pattern",
     "Pick",
     "Pipeline",
+    "Price",
     "Projection",
     "RecordedEvent",
     "Ref",
