@@ -169,7 +169,7 @@ def _tightest(purse: Purse, grant: Grant, name: str) -> bool:
 
 
 def _amount(name: str, value: object) -> str:
-    return f"{value} USD" if name == "usd" else f"{value:,}"
+    return f"{value} USD" if name == "usd" else f"{value:,g}" if isinstance(value, float) else f"{value:,}"
 
 
 def _share(purse: Purse, sends: Sequence[Event], *, keeps: bool) -> Grant:

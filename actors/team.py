@@ -4,6 +4,11 @@
     name = "gpt-5-mini"
     base_url = "http://127.0.0.1:11434/v1"    # optional; keys to providers never stand in a team file
 
+    [prices.gpt-5-mini]                       # USD for a million tokens, where limits are in usd
+    input = 0.25
+    output = 2
+    cached = 0.025                            # of the input that the provider had read before
+
     [blocks.plan]                             # memory that agents share
     value = "Nothing decided yet."
     limit = 2000                              # characters
@@ -20,6 +25,7 @@
     tools = ["my_tools:word_count"]           # "module:function", installed or beside the file
     metadata = { any = "thing" }
     max_steps = 50                            # model calls of one turn
+    limits = { tokens = 20000, usd = 0.05 }   # of one turn with all that it causes; see docs/limits.md
 
     [groups.essay]
     members = ["writer", "critic"]            # agents and groups of this file, in any order
@@ -30,6 +36,7 @@
     description = "..."
     until = "DONE!"                           # the talk is over once somebody says so
     on_failure = "retry"                      # or skip, reroute, fail
+    limits = { turns = 20, seconds = 600, then = "ask" }
 
 A block stands in `blocks` by its label, to read and edit, or as a table with `access = "read"`, to read
 only. All in a group share the blocks of the group, and `writers` names who may edit one. A tool without a
@@ -69,6 +76,7 @@ from pathlib import Path
 
 from callboard.events import SpecError, TeamFileError
 
+from .prices import Price
 from .specs import Agent, Block, Group
 from .team_reader import Reader
 from .toml import nearest, read_toml
@@ -84,13 +92,14 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A team file, read. Blocks, agents and groups are by name."""
+    """A team file, read. Blocks, agents and groups are by name, prices by the name of the model."""
 
     name: str
     model: ModelChoice | None = None
     blocks: dict[str, Block] = field(default_factory=dict[str, Block])
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     groups: dict[str, Group] = field(default_factory=dict[str, Group])
+    prices: dict[str, Price] = field(default_factory=dict[str, Price])
 
     @property
     def roots(self) -> tuple[Agent | Group, ...]:
@@ -135,7 +144,7 @@ def load_team(path: str | PathLike[str]) -> Team:
         raise TeamFileError(str(path), read.faults.found)
     groups = {name: group for name, group in read.groups.items() if group}
     model = ModelChoice(read.model.name, read.model.base_url) if read.model else None
-    return Team(path.stem, model, read.blocks, read.agents, groups)
+    return Team(path.stem, model, read.blocks, read.agents, groups, read.prices)
 
 
 def _make_importable(*folders: Path) -> None:

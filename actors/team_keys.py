@@ -57,6 +57,28 @@ class ShareKeys(UseKeys):
     writers: list[str] | None = None
 
 
+class LimitKeys(Keys):
+    """`limits` of an agent or a group."""
+
+    turns: int = Field(0, ge=1)
+    model_calls: int = Field(0, ge=1)
+    tool_calls: int = Field(0, ge=1)
+    tokens: int = Field(0, ge=1)
+    usd: float = Field(0, gt=0)
+    seconds: float = Field(0, gt=0)
+    hops: int = Field(0, ge=1)
+    fan_out: int = Field(0, ge=1)
+    then: Literal["stop", "ask"] = "stop"
+
+
+class PriceKeys(Keys):
+    """`[prices.NAME]`."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float = Field(0, ge=0)
+
+
 class AgentKeys(Keys):
     """`[agents.NAME]`."""
 
@@ -70,6 +92,7 @@ class AgentKeys(Keys):
     tools: list[str] = []
     metadata: dict[str, JsonValue] = {}
     max_steps: int = Field(0, ge=1)
+    limits: object = None
 
 
 class GroupKeys(Keys):
@@ -83,6 +106,7 @@ class GroupKeys(Keys):
     description: _Words = ""
     until: object = None
     on_failure: OnFailure = "skip"
+    limits: object = None
 
 
 class UntilKeys(Keys):

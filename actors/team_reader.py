@@ -7,18 +7,20 @@ from typing import TypeVar
 
 from callboard.events import SpecError
 
+from .limits import Limits
 from .memory import tool_specs
 from .messaging import MESSAGING
 from .patterns import Pattern, RoundRobin
+from .prices import Price
 from .specs import Agent, Block, Group, checked_name
-from .team_keys import AgentKeys, BlockKeys, GroupKeys, ModelKeys, ShareKeys, UseKeys
+from .team_keys import AgentKeys, BlockKeys, GroupKeys, LimitKeys, ModelKeys, PriceKeys, ShareKeys, UseKeys
 from .team_talk import code_at, read_pattern, read_until
 from .toml import Faults, nearest, shown
 from .tool import Tool, as_tool
 
 _S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 
-SECTIONS = ("model", "blocks", "agents", "groups")
+SECTIONS = ("model", "prices", "blocks", "agents", "groups")
 """The tables of a team file."""
 
 OWN_TOOLS = (*(tool.name for tool in tool_specs()), *MESSAGING)
@@ -32,6 +34,7 @@ class Reader:
         faults: What was wrong; with any, the specs are not whole.
         blocks, agents: By name.
         groups: By name; None for one that could not be made.
+        prices: By the name of the model.
     """
 
     def __init__(self, data: Mapping[str, object]) -> None:
@@ -41,6 +44,7 @@ class Reader:
         self.blocks: dict[str, Block] = {}
         self.agents: dict[str, Agent] = {}
         self.groups: dict[str, Group | None] = {}
+        self.prices: dict[str, Price] = {}
         self._group_keys: dict[str, GroupKeys | None] = {}
         self._known: dict[str, list[str]] = {}
         self._read(data)
@@ -50,8 +54,12 @@ class Reader:
             self.faults.add(f"there is no such key{nearest(key, SECTIONS)}", key)
         if "model" in data:
             self.model = self.faults.keys(ModelKeys, data["model"], "model")
-        tables = {section: self._table(data, section) for section in ("blocks", "agents", "groups")}
+        tables = {section: self._table(data, section) for section in ("prices", "blocks", "agents", "groups")}
         self._known = {section: list(table) for section, table in tables.items()}
+        for name, value in tables["prices"].items():
+            price = self.faults.keys(PriceKeys, value, "prices", name)
+            if price is not None:
+                self.prices[name] = Price(**price.model_dump(exclude_unset=True))
         for name, value in tables["blocks"].items():
             self._block(name, value)
         seen = len(self.faults.found)
@@ -99,10 +107,15 @@ class Reader:
         edits = bool(keys.persona or keys.human) or any(block and block.access == "write" for block in blocks)
         edits = edits or self._is_lent(name)
         tools = [self._tool(tool, "agents", name, "tools", n, edits=edits) for n, tool in enumerate(keys.tools)]
-        given = keys.model_dump(exclude_unset=True, exclude={"blocks", "tools"})
+        given = keys.model_dump(exclude_unset=True, exclude={"blocks", "tools", "limits"})
+        limits = self._limits(keys.limits, "agents", name, "limits")
         with self.faults.finding("agents", name):
             if fine:
-                self.agents[name] = Agent(name, **given, blocks=_found(blocks), tools=_found(tools))
+                self.agents[name] = Agent(name, **given, blocks=_found(blocks), tools=_found(tools), limits=limits)
+
+    def _limits(self, value: object, *path: str | int) -> Limits | None:
+        keys = self.faults.keys(LimitKeys, value, *path) if value is not None else None
+        return Limits(**keys.model_dump(exclude_unset=True)) if keys is not None else None
 
     def _is_lent(self, name: str, *below: str) -> bool:
         """Return whether a group that `name` is in, at any depth, shares a block that can be edited."""
@@ -154,7 +167,7 @@ class Reader:
         leads = self._managers(name, keys, pattern)
         blocks = list(self._shared(name, keys))
         here = (*keys.members, *([keys.manager] if keys.manager else []), *keys.standby)
-        until = None
+        until, limits = None, self._limits(keys.limits, "groups", name, "limits")
         if "until" in keys.model_fields_set:
             until = read_until(keys.until, here, self.faults, "groups", name, "until")
         self.groups[name] = None
@@ -164,6 +177,7 @@ class Reader:
                 self.groups[name] = Group(
                     name, _found(members), pattern or RoundRobin(), manager=manager, standby=_found(standby),
                     blocks=blocks, description=keys.description, until=until, on_failure=keys.on_failure,
+                    limits=limits,
                 )  # fmt: skip
         return self.groups[name]
 

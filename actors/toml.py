@@ -31,6 +31,7 @@ _WANTED = {
     "model_type": "a table",
     "literal_error": "{expected}",
     "greater_than_equal": "{ge} or more",
+    "greater_than": "more than {gt:g}",
     "invalid-json-value": "a string, a number, true or false, a list or a table",
     "finite_number": "a finite number",
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from .event import Event, Frozen
-from .limits import Hold, Money
+from .limits import Hold
 from .specs import Effect
 from .text import Text
 
@@ -82,7 +83,7 @@ class ModelCallFinished(Event, closes="call", takes_in=True):
     model: str = ""
     finish_reason: str = "stop"
     replaced: int = 0
-    usd: Money | None = None
+    usd: Decimal | None = None
 
 
 class ModelCallFailed(Event, closes="call"):

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from .event import Event, Frozen
 from .text import Text
 
 Then = Literal["stop", "ask"]
 """What follows when a limit is reached: the turn ends with what it has, or it waits for a person."""
-
-Count = Annotated[int, Field(ge=0)]
-Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 AMOUNTS = ("turns", "model_calls", "tool_calls", "tokens", "usd")
 """What is spent, and so is given along with a message and comes back with its answer."""
@@ -31,11 +26,11 @@ class Spent(Frozen):
         usd: As far as prices were known.
     """
 
-    turns: Count = 0
-    model_calls: Count = 0
-    tool_calls: Count = 0
-    tokens: Count = 0
-    usd: Money = Decimal(0)
+    turns: int = 0
+    model_calls: int = 0
+    tool_calls: int = 0
+    tokens: int = 0
+    usd: Decimal = Decimal(0)
 
     def __add__(self, other: Spent) -> Spent:
         sums = {name: getattr(self, name) + getattr(other, name) for name in AMOUNTS}
@@ -51,11 +46,11 @@ class Grant(Frozen):
         fan_out: To how many at once.
     """
 
-    turns: Count | None = None
-    model_calls: Count | None = None
-    tool_calls: Count | None = None
-    tokens: Count | None = None
-    usd: Money | None = None
+    turns: int | None = None
+    model_calls: int | None = None
+    tool_calls: int | None = None
+    tokens: int | None = None
+    usd: Decimal | None = None
     seconds: float | None = None
     until: datetime | None = None
     hops: int | None = None
@@ -71,10 +66,10 @@ class Hold(Frozen):
         output: Tokens that the reply may have at most.
     """
 
-    input: Count
-    output: Count
-    input_usd: Money = Decimal(0)
-    output_usd: Money = Decimal(0)
+    input: int
+    output: int
+    input_usd: Decimal = Decimal(0)
+    output_usd: Decimal = Decimal(0)
 
 
 class TurnTimed(Event, goes_on="turn", takes_in=True):

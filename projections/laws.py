@@ -15,6 +15,7 @@ from callboard.events.catalog import (
 from .block import spliced
 from .findings import Findings, Place
 from .group_laws import GroupLaws
+from .limit_laws import LimitLaws
 from .pending import NotPaired, Pending
 from .words import name_of
 
@@ -54,7 +55,7 @@ class Laws:
     def __init__(self, findings: Findings) -> None:
         self.pending = Pending()
         self.asked = 0
-        self._findings, self._groups = findings, GroupLaws(findings)
+        self._findings, self._groups, self._limits = findings, GroupLaws(findings), LimitLaws(findings)
         self._ended: dict[tuple[str, str], int] = {}
         self._values: dict[str, str | None] = {}
 
@@ -65,6 +66,7 @@ class Laws:
         self._owner(event, place)
         self._pair(event, place)
         self._groups.take(event, place)
+        self._limits.take(event, place)
         if event.stream.startswith("block-"):
             self._splice(event.stream, event.data, place)
 

@@ -143,7 +143,7 @@ async def converse(
     async with AsyncExitStack() as stack:
         store = log if not isinstance(log, Path) else await stack.enter_async_context(SQLiteStore.open(log))
         request = await _joined(store, recipient.stream, request)
-        system = await stack.enter_async_context(System.open(store, model=model))
+        system = await stack.enter_async_context(System.open(store, model=model, prices=team.prices or None))
         for spec in team.roots:
             await system.start(spec)
         outcome, shown = None, Transcript(out) if out else None

@@ -15,6 +15,8 @@ from callboard.events import MemoryStore, RecordedEvent, Text, catalog
 from callboard.events.cache import MemoryCache
 from callboard.projections import AgentState, BlockState, GroupState, Pending, fold, pending
 from callboard.projections.agent import digest_of
+from callboard.projections.findings import Findings, Place
+from callboard.projections.limit_laws import LimitLaws
 from callboard.projections.prompt import Heard, Line, Replied, Result
 from callboard.projections.request import rebuilt
 
@@ -131,7 +133,7 @@ def breaches(outcome: Outcome, whole: Outcome, *, loose: bool = False) -> list[s
     left = fold(pending, outcome.events)  # raises where a thing is closed twice
     opened = Counter((e.data.opens, e.data.id) for e in outcome.events if e.data.opens)
     found += [f"opened {n} times: {thing}" for thing, n in opened.items() if n > 1]
-    found += unlike(outcome.events) + unapproved(outcome.events)
+    found += unlike(outcome.events) + unapproved(outcome.events) + overspent(outcome.events)
     found += [f"left open: {item}" for item in left.items.values()]
     found += [f"{id}: {n} calls in {len(outcome.ticks)} lives" for id, n in outcome.world.called.items()
               if n > len(outcome.ticks) + 2]  # fmt: skip
@@ -205,6 +207,24 @@ def unapproved(events: list[RecordedEvent]) -> list[str]:
             case _:
                 pass
     return found
+
+
+def overspent(events: list[RecordedEvent]) -> list[str]:
+    """Return where more was spent than was allowed, in all that a request led to."""
+    found = Findings()
+    laws = LimitLaws(found)
+    for event in events:
+        laws.take(event, Place(event.position, event.stream, event.version))
+    kinds = {"model_calls": "ModelCallRequested", "tool_calls": "ToolCallRequested"}
+    raised = {event.data.id for event in events if isinstance(event.data, catalog.LimitRaised)}
+    for event in events:
+        if isinstance(event.data, catalog.MessageReceived) and event.data.grant and event.data.id not in raised:
+            for name, type in kinds.items():
+                most, prefix = getattr(event.data.grant, name), f"{event.data.id}/"
+                made = [one for one in events if one.type == type and one.data.id.startswith(prefix)]
+                if most is not None and len(made) > most:
+                    found.add(Place(event.position), "limit", f"{len(made)} {name}", most)
+    return [f"{one.where}: {one.found}, not {one.wanted}" for one in found.kept]
 
 
 def open_in(state: object) -> set[tuple[str, str]]:

@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from callboard import Block, Group, RequestFailed, RoundRobin, System
 
+from .limit_scenarios import LIMITED
 from .message_scenarios import MESSAGE_SCENARIOS
 from .people_scenarios import PEOPLE
 from .scripted import Everyone, Scenario, agent, asking, script
@@ -124,7 +125,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED]
 
 CANCELS = [
     Scenario(

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 
 import anyio
@@ -129,6 +130,8 @@ def values(kind: typing.Any) -> st.SearchStrategy[typing.Any]:
 def plain(kind: typing.Any) -> st.SearchStrategy[typing.Any]:
     if kind is datetime:
         return st.datetimes(timezones=st.just(UTC))
+    if kind is Decimal:
+        return st.decimals(0, 10**6, places=6)
     if kind is float:
         return st.floats(allow_nan=False, allow_infinity=False)
     names: typing.Any = getattr(kind, "model_fields", None) or getattr(kind, "__dataclass_fields__", None)
