@@ -1,41 +1,25 @@
-"""What a turn may spend: limits as values, as rules, and as they are kept between those that work on one request."""
+"""What one turn may spend: limits as values, as rules, and as an agent keeps them."""
 
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import anyio
 import pytest
 
 from callboard import (
     Agent,
-    Answer,
-    Group,
     Limits,
     MemoryStore,
     ModelReply,
     ModelRequest,
-    Parallel,
-    Price,
     RequestFailed,
-    RoundRobin,
-    Sleeptime,
     System,
-    tool,
 )
 from callboard.actors import limits as rules
-from callboard.actors.messaging import ASK, BROADCAST_ALL, TELL
 from callboard.actors.outside import Outside
-from callboard.actors.prices import Prices
-from callboard.actors.team import load_team
 from callboard.events import (
-    AlreadyDecided,
-    ApprovalMismatch,
     Event,
-    NotWaiting,
     SpecError,
-    SQLiteStore,
-    TeamFileError,
     Text,
 )
 from callboard.events.catalog import (
@@ -57,51 +41,9 @@ from callboard.projections import Desk
 from callboard.projections.desk import evolve
 from callboard.projections.estimate import tokens_in
 
-from .limit_scenarios import LIMITED
-from .scripted import script
+from .limited import Scripted, asked, brief
 
 pytestmark = pytest.mark.anyio
-
-USED = Usage(input_tokens=100, output_tokens=50)
-LOOK = ("look", "{}")
-
-
-@tool(effect="read")
-async def look() -> str:
-    """Look."""
-    return "seen"
-
-
-class Scripted:
-    """Says what a function of the request says; remembers all requests."""
-
-    name = "m"
-
-    def __init__(self, reply: Callable[[ModelRequest], ModelReply]) -> None:
-        self.reply, self.asked = reply, list[ModelRequest]()
-
-    async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
-        self.asked.append(request)
-        return self.reply(request)
-
-
-def busy(request: ModelRequest) -> ModelReply:
-    """Look again and again."""
-    return ModelReply(f"step {request.id.rsplit('/', 1)[-1]}", [LOOK], USED)
-
-
-def brief(request: ModelRequest) -> ModelReply:
-    return ModelReply(f"{request.agent} is done", usage=USED)
-
-
-async def asked(
-    limits: Limits | None, spec: Agent | Group | None = None, reply: Callable[[ModelRequest], ModelReply] = busy
-) -> tuple[Answer, list[ModelRequest]]:
-    model = Scripted(reply)
-    async with System.open(MemoryStore(), model=model, prices={"m": Price(1, 2)}) as system:
-        ref = await system.start(spec or Agent("a", tools=[look]))
-        return await ref.ask("go", limits=limits), model.asked
-
 
 # -- values -----------------------------------------------------------------------------------------
 
@@ -270,209 +212,3 @@ async def test_the_time_of_a_turn_ends_what_is_under_way() -> None:
         ref = await system.start(Agent("a", limits=Limits(seconds=60)))
         with pytest.raises(RequestFailed, match="limit of seconds: 60 allowed, it was to end by"):
             await ref.ask("go")
-
-
-# -- several ----------------------------------------------------------------------------------------
-
-
-async def test_ten_parallel_workers_never_spend_more_than_their_group_may() -> None:
-    workers = [Agent(f"w{n}", tools=[look]) for n in range(10)]
-    group = Group("team", workers, Parallel(max_concurrency=10))
-    answer, requests = await asked(Limits(model_calls=25), group)
-    assert len(requests) == 20  # two each: a third for half of them would not be equal
-    assert len(answer.turns) == 10 and answer.stop_reason == "end"
-
-
-async def test_too_little_for_all_of_them_is_told_before_one_begins() -> None:
-    group = Group("team", [Agent(f"w{n}") for n in range(10)], Parallel(max_concurrency=10))
-    with pytest.raises(RequestFailed, match="limit of model_calls: 9 allowed, 0 spent, 10 wanted"):
-        await asked(Limits(model_calls=9), group, brief)
-
-
-async def test_a_group_that_reaches_a_limit_answers_with_the_last_word() -> None:
-    group = Group("talk", [Agent("a"), Agent("b")], RoundRobin(max_turns=10))
-    answer, _ = await asked(Limits(turns=3), group, brief)
-    assert (answer.text, answer.stop_reason, len(answer.turns)) == ("a is done", "limit", 3)
-
-
-async def test_what_an_agent_asks_of_another_comes_out_of_its_own_purse() -> None:
-    def reply(request: ModelRequest) -> ModelReply:
-        if request.agent == "a" and request.messages[-1]["role"] == "user":
-            return ModelReply("", [(ASK, '{"message": "help", "other_agent": "b"}')], USED)
-        return busy(request) if request.agent == "b" else brief(request)
-
-    model, log = Scripted(reply), MemoryStore()
-    async with System.open(log, model=model) as system:
-        await system.start(Agent("b", tools=[look]))
-        a = await system.start(Agent("a", tools=[ASK]))
-        answer = await a.ask("go", limits=Limits(model_calls=9))
-    assert answer.text == "a is done"
-    assert [request.agent for request in model.asked] == ["a", "b", "b", "b", "b", "a"]  # half of eight
-
-
-async def test_what_is_given_along_with_a_tell_does_not_come_back() -> None:
-    uses = script({"a": [(TELL, {"message": "do", "other_agent": "b"})]})
-    model = Scripted(uses)
-    async with System.open(MemoryStore(), model=model) as system:
-        await system.start(Agent("b"))
-        a = await system.start(Agent("a", tools=[TELL]))
-        with pytest.raises(RequestFailed, match="2 allowed, 2 spent"):
-            await a.ask("go", limits=Limits(model_calls=2))
-
-
-async def test_a_broadcast_to_more_than_the_limit_is_told_to_the_model() -> None:
-    uses = script({"a": [(BROADCAST_ALL, {"message": "do", "tags": ["w"]})]})
-    log = MemoryStore()
-    async with System.open(log, model=Scripted(uses)) as system:
-        for n in range(3):
-            await system.start(Agent(f"w{n}", tags={"w"}))
-        a = await system.start(Agent("a", tools=[BROADCAST_ALL]))
-        await a.ask("go", limits=Limits(fan_out=2))
-    failed = [str(e.data.text) async for e in log.read_all() if e.type == "ToolCallFailed"]  # type: ignore[union-attr]
-    assert failed == ["it would reach 3, and the limit of fan_out is 2; reach fewer"]
-
-
-async def test_hops_are_limited() -> None:
-    ring = {f"a{n}": [(ASK, {"message": "on", "other_agent": f"a{n + 1}"})] for n in range(5)}
-    model = Scripted(script(ring))
-    async with System.open(MemoryStore(), model=model) as system:
-        for n in range(6):
-            await system.start(Agent(f"a{n}", tools=[ASK]))
-        await system["a0"].ask("go", limits=Limits(hops=2))
-    assert {request.agent for request in model.asked} == {"a0", "a1", "a2"}
-
-
-async def test_background_work_has_the_limits_of_its_group() -> None:
-    group = Group(
-        "g", [Agent("sleeper", tools=[look])], Sleeptime(every=1), manager=Agent("m"), limits=Limits(model_calls=2)
-    )
-    model, log = (
-        Scripted(lambda request: busy(request) if request.agent == "sleeper" else brief(request)),
-        MemoryStore(),
-    )
-    async with System.open(log, model=model) as system:
-        await (await system.start(group)).ask("go")
-        await system.quiet()
-    assert [request.agent for request in model.asked] == ["m", "sleeper", "sleeper"]
-
-
-async def test_a_system_limits_each_request_that_brings_no_limits() -> None:
-    model = Scripted(busy)
-    async with System.open(MemoryStore(), model=model, limits=Limits(model_calls=2)) as system:
-        ref = await system.start(Agent("a", tools=[look]))
-        first, second = await ref.ask("go"), await ref.ask("go", limits=Limits(model_calls=1))
-    assert (first.text, second.text) == ("step 2", "step 1")
-
-
-# -- a person decides -------------------------------------------------------------------------------
-
-
-async def test_a_person_raises_a_limit_and_keeps_the_next(tmp_path: Path) -> None:
-    log = tmp_path / "team.db"
-    async with System.open(log, model=Scripted(busy)) as system:
-        await (await system.start(Agent("a", tools=[look]))).tell(
-            "go", key="k", limits=Limits(tool_calls=2, then="ask")
-        )
-        await system.quiet()
-        [waits] = await system.waiting()
-    assert (waits.call, waits.kind, waits.tool) == ("k/a/limit", "limit", "tool_calls")
-    async with System.open(log, model=Scripted(busy)) as system:  # it outlives the process
-        await system.approve(waits, key="yes")
-        await system.approve(waits, key="yes")  # twice is once
-        await system.quiet()
-        [again] = await system.waiting()
-        assert again.arguments == "4 allowed, 4 spent, 1 wanted"
-        with pytest.raises(ApprovalMismatch):
-            await system.approve(waits, key="old")
-        await system.deny(again, "enough")
-        await system.quiet()
-        assert await system.waiting() == []
-        with pytest.raises(AlreadyDecided, match="kept by user"):
-            await system.deny(again, "enough")
-        with pytest.raises(NotWaiting):
-            await system.approve("k2/a/limit")
-    async with SQLiteStore.open(log, mode="read") as store:
-        types = [event.type async for event in store.read_all() if event.type.startswith("Limit")]
-    assert types == ["LimitReached", "LimitRaised", "LimitReached", "LimitKept"]
-
-
-async def test_a_group_that_waits_for_a_person_is_cancelled_like_any_other() -> None:
-    group = Group("talk", [Agent("a"), Agent("b")], RoundRobin(max_turns=10), limits=Limits(turns=1, then="ask"))
-    async with System.open(MemoryStore(), model=Scripted(brief)) as system:
-        talk = await system.start(group)
-        trace = await talk.tell("go")
-        await system.quiet()
-        assert [one.agent for one in await system.waiting()] == ["talk"]
-        await talk.cancel(trace)
-        await system.quiet()
-        assert (await system.pending()).items == {}
-
-
-# -- prices and estimates ---------------------------------------------------------------------------
-
-
-def test_a_price_counts_what_the_provider_had_read_before_apart() -> None:
-    usage = Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=100_000)
-    assert Price("1", "10", cached="0.1").cost(usage) == Decimal("1.64")
-    assert Price("1", "10").cost(usage) == Decimal("2.0")
-
-
-@pytest.mark.parametrize("name", ["m", "m-2025-08-07", "m-20250807", "m-latest"])
-def test_a_name_with_a_date_has_the_price_of_the_plain_one(name: str) -> None:
-    assert Prices({"m": Price(1, 2)}).of(name) == Price(1, 2)
-
-
-@pytest.mark.parametrize("name", ["m-mini", "n", "m-2025", ""])
-def test_another_name_has_no_price(name: str) -> None:
-    assert Prices({"m": Price(1, 2)}).of(name) is None
-
-
-def test_prices_are_looked_up_where_the_package_for_them_is_installed() -> None:
-    pytest.importorskip("genai_prices")
-    price = Prices().of("gpt-5-mini-2025-08-07")
-    assert price is not None and price.cost(Usage(input_tokens=1_000_000)) > 0
-    assert Prices().of("no such model") is None
-
-
-@pytest.mark.parametrize("price", [-1, "x", float("inf"), True])
-def test_a_price_is_an_amount(price: object) -> None:
-    with pytest.raises(SpecError, match="an amount in USD of 0 or more is wanted"):
-        Price(price, 1)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("abc", 1), ("abcd", 2), ("日本", 2), ("🙂🙂", 6)])
-def test_tokens_are_estimated_by_script(text: str, tokens: int) -> None:
-    assert tokens_in(text) == tokens
-
-
-def test_a_team_file_says_limits_and_prices(tmp_path: Path) -> None:
-    file = tmp_path / "team.toml"
-    file.write_text(
-        "[prices.m]\ninput = 1\noutput = 2.5\n[agents.a]\nlimits = { tokens = 9, usd = 0.5 }\n"
-        "[groups.g]\nmembers = ['a']\nlimits = { turns = 3, then = 'ask' }\n"
-    )
-    team = load_team(file)
-    assert team.prices == {"m": Price(1.0, 2.5)}
-    assert team.agents["a"].limits == Limits(tokens=9, usd=0.5)
-    assert team.groups["g"].limits == Limits(turns=3, then="ask")
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("limits = { tokens = 0 }", "1 or more is wanted, found 0"),
-        ("limits = { usd = 0 }", "more than 0 is wanted, found 0"),
-        ("limits = { token = 5 }", "did you mean 'tokens'?"),
-        ("limits = 5", "a table is wanted, found 5"),
-    ],
-)
-def test_wrong_limits_in_a_team_file_are_told(tmp_path: Path, line: str, said: str) -> None:
-    file = tmp_path / "team.toml"
-    file.write_text(f"[agents.a]\n{line}\n")
-    with pytest.raises(TeamFileError) as failure:
-        load_team(file)
-    assert said in str(failure.value)
-
-
-def test_scenarios_of_limits_run_in_every_campaign() -> None:
-    assert len(LIMITED) == 4
