@@ -40,11 +40,13 @@ from callboard.projections.estimate import tokens_of
 from callboard.projections.prompt import Shown, is_object, tool_schema
 from callboard.projections.request import by_version, fingerprint, messages
 
-from . import approvals, limits, memory, messaging
+from . import approvals, fallbacks, limits, memory, messaging
+from .breaker import CIRCUIT_OPEN
 from .commands import (
     Begin,
     Command,
     Expire,
+    Refuse,
     Resolve,
     Resume,
     TakeAttempt,
@@ -87,11 +89,18 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
         case Resume():
             turn = state.desk.turn
             return [TurnResumed(id=turn.id, attempt=state.desk.attempt + 1)] if turn and state.runs else []
-        case Begin(id, current, shown, after, uses, price) if (
+        case Begin(id, current, shown, after, uses) if (
             model and (model.id, model.attempt) == (id, after) and model.phase != "running"
         ):
             same = uses is None or (state.spec is not None and state.spec.blocks == uses)
-            return [_weighed(state, begun(state, model, current, shown), (*shown, *current), price)] if same else []
+            same = same and command.model == fallbacks.wanted(state)
+            return (
+                [_weighed(state, begun(state, model, current, shown), (*shown, *current), command.price)]
+                if same
+                else []
+            )
+        case Refuse() if model:
+            return _refused(state, model, command)
         case TakeAttempt(id, attempt, kind, text, retry_at) if model and (model.id, model.attempt) == (
             id,
             attempt,
@@ -116,7 +125,7 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
             return [RecipientsChosen(id=id, recipients=recipients, due=due)]
         case Expire(id) if id in state.tools and state.tools[id].phase == "sending":
             return [ToolCallExpired(id=id)]
-        case Begin() | TakeAttempt() | TakeReply() | TakeResult() | TakeRecipients() | Expire() | Resolve():
+        case Begin() | Refuse() | TakeAttempt() | TakeReply() | TakeResult() | TakeRecipients() | Expire() | Resolve():
             return []
         case TakeNeed():
             return []
@@ -147,6 +156,20 @@ def _weighed(state: AgentState, started: ModelCallStarted, shown: Sequence[Shown
     return limits.weighed(purse, turn, started, tokens, price)
 
 
+def _refused(state: AgentState, call: ModelCall, refused: Refuse) -> list[Event]:
+    """Return the attempt that did not go out; it counts as any other. Pure."""
+    if (call.id, call.attempt, fallbacks.wanted(state)) != (refused.id, refused.after, refused.model):
+        return []
+    number = call.attempt + 1
+    due = refused.retry_at if number < MAX_ATTEMPTS else None
+    return [
+        ModelAttemptFailed(
+            id=call.id, attempt=number, kind=CIRCUIT_OPEN, text=as_text(refused.text), retry_at=due, sent=False,
+            model=refused.model,
+        )
+    ]  # fmt: skip
+
+
 def begun(
     state: AgentState, call: ModelCall, current: Sequence[Shown], shown: Sequence[Shown] = ()
 ) -> ModelCallStarted:
@@ -159,6 +182,7 @@ def begun(
     started = ModelCallStarted(
         id=call.id,
         attempt=call.attempt + 1,
+        model=fallbacks.wanted(state) or "",
         blocks={block.label: block.version for block in current},
         news=() if known is None else tuple(b.label for b in current if b.label in known and b.others),
         prompt="",
@@ -167,8 +191,12 @@ def begun(
     return started.model_copy(update={"prompt": prompt})
 
 
-def follow(state: AgentState, log_id: str) -> list[Event]:
-    """Return what `state` calls for next; nothing when it waits. Pure."""
+def follow(state: AgentState, log_id: str, slot: str | None = "") -> list[Event]:
+    """Return what `state` calls for next; nothing when it waits. Pure.
+
+    Args:
+        slot: The model that there is a slot for, so that a call may begin at once; None without one.
+    """
     turn = state.desk.turn
     if turn is None:
         return [TurnStarted(id=state.desk.backlog[0].id)] if state.desk.backlog else []
@@ -178,7 +206,7 @@ def follow(state: AgentState, log_id: str) -> list[Event]:
     if state.uses and not state.desk.spent_up:
         return [_requested(state, turn, n, use) for n, use in enumerate(state.uses, start=1)]
     if state.model:
-        return _go_on_model(state, state.model)
+        return _go_on_model(state, state.model, slot)
     if state.tools:
         return _go_on_tools(state, log_id)
     return _next_step(state, state.spec, turn)
@@ -207,12 +235,14 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
     return [ModelCallRequested(id=f"{turn.id}/{state.step + 1}")]
 
 
-def _go_on_model(state: AgentState, call: ModelCall) -> list[Event]:
+def _go_on_model(state: AgentState, call: ModelCall, slot: str | None) -> list[Event]:
     if state.desk.ending or state.desk.spent_up:
         return [ModelCallFailed(id=call.id, text=Text(_why_ending(state)))]
     if call.phase == "waiting" and not call.retry:
         return [ModelCallFailed(id=call.id, text=call.failure)]
     assert state.spec is not None
+    if slot != fallbacks.asked(state.spec, call):
+        return []  # it begins when its turn comes
     weighs = state.desk.purse is not None and state.desk.purse.weighs
     if call.phase in ("wanted", "stopped") and not (state.spec.blocks or state.compiled or weighs):
         return [begun(state, call, ())]

@@ -14,6 +14,7 @@ from callboard.events.catalog import (
     BlockAttached,
     BlockDetached,
     ModelAttemptFailed,
+    ModelCallFailed,
     ModelCallRequested,
     ModelCallStarted,
     RecipientsChosen,
@@ -35,10 +36,25 @@ from callboard.projections.prompt import Message, Shown, messages_of
 from callboard.projections.words import name_of
 
 from . import agent as rules
-from . import approvals, directory, messaging
+from . import approvals, directory, fallbacks, messaging
 from .actor import Actor
-from .commands import Begin, Command, Expire, Resolve, TakeAttempt, TakeNeed, TakeRecipients, TakeReply, TakeResult
+from .breaker import CIRCUIT_OPEN
+from .commands import (
+    Begin,
+    Command,
+    Expire,
+    Refuse,
+    Resolve,
+    TakeAttempt,
+    TakeNeed,
+    TakeRecipients,
+    TakeReply,
+    TakeResult,
+)
+from .mailbox import Waiting
 from .model import ModelReply, ModelRequest
+from .providers import Hand
+from .slots import Refused, Slot
 from .storable import storable, storable_arguments
 from .tool import Tool, ToolContext, ToolFailed, as_result, as_tool, run
 
@@ -66,6 +82,7 @@ class AgentActor(Actor[AgentState]):
         self._messages: list[Message] = []
         self._rendered = 0
         self._timers: dict[str, anyio.CancelScope] = {}
+        self._hand = Hand(system.providers, stream)
 
     # -- rules ----------------------------------------------------------------------------------
 
@@ -76,7 +93,18 @@ class AgentActor(Actor[AgentState]):
 
     def follow(self, state: AgentState) -> list[Event]:
         """Return what `state` calls for next. Pure."""
-        return rules.follow(state, self.system.store.log_id)
+        return rules.follow(state, self.system.store.log_id, self._hand.name)
+
+    async def _step(self, results: list[Command], waiting: list[Waiting]) -> None:
+        """Decide with a slot in hand where one is free, so that a call can begin in the append that wants it."""
+        self._hand.reach(fallbacks.likely(self.state))
+        await super()._step(results, waiting)
+        self._hand.keep(fallbacks.wanted(self.state))
+
+    def stop(self) -> None:
+        """End its effects, and give back slots, too."""
+        super().stop()
+        self._hand.drop()
 
     def bind(self) -> str:
         """Find the functions of the tools that the spec names."""
@@ -123,7 +151,7 @@ class AgentActor(Actor[AgentState]):
                 self._prepare_tool(self.state.tools[id], event.ref)
             case RecipientsChosen(id=id, due=due) if id in self.state.tools:
                 self.spawn(self._expire, id, due, event.ref)
-            case ToolCallFinished(id=id) | ToolCallFailed(id=id) if id in self._timers:
+            case ToolCallFinished(id=id) | ToolCallFailed(id=id) | ModelCallFailed(id=id) if id in self._timers:
                 self._timers[id].cancel()
             case _:
                 super().react(event)
@@ -149,7 +177,17 @@ class AgentActor(Actor[AgentState]):
         if call.due is not None:
             pause = (call.due - self.system.outside.now()).total_seconds()
             await self.system.outside.sleep(max(0.0, pause))
+        model = fallbacks.wanted(self.state)
+        if self.state.model != call or model is None:
+            return  # it goes on without this, or no more
+        refused = await self._hand.wait(model)
         state = self.state
+        if state.model != call or fallbacks.wanted(state) != model:
+            self._hand.keep(fallbacks.wanted(state))
+            return
+        if refused is not None:
+            self.put(self._refuse(call, model, refused, cause))
+            return
         assert state.spec is not None
         uses, current = state.spec.blocks, list[Shown]()
         for use in uses:
@@ -158,8 +196,17 @@ class AgentActor(Actor[AgentState]):
             current.append(requests.shown(block, use.label, me=self.stream, seen=seen, read_only=use.read_only))
         shown = [await self._block(label, version) for label, version in requests.wanted(state)]
         self._shown |= requests.by_version((*shown, *current))
-        price = self.system.prices.of(state.spec.model or self.system.model_name)
-        self.put(Begin(call.id, current, shown, call.attempt, uses, price, cause=cause))
+        price = self.system.prices.of(self.system.providers.name_of(model))
+        self.put(Begin(call.id, current, shown, call.attempt, uses, model, price, cause=cause))
+
+    def _refuse(self, call: ModelCall, model: str, refused: Refused, cause: str) -> Refuse:
+        """Say that an attempt does not go out; another model is asked at once, this one when it may be."""
+        assert self.state.spec is not None
+        other = fallbacks.after(self.state.spec, model, CIRCUIT_OPEN)
+        due = refused.until if other is None else self.system.outside.now()
+        until = f"{refused.until:%H:%M:%S} UTC"
+        text = f"{model or 'the model'} keeps failing ({refused.why}); it is not asked before {until}"
+        return Refuse(call.id, call.attempt, model, text, due, cause=cause)
 
     async def _block(self, label: str, version: int) -> Shown:
         """Return a block as an earlier call of this turn was shown it."""
@@ -174,10 +221,14 @@ class AgentActor(Actor[AgentState]):
         call, spec, id, attempt = self.state.model, self.state.spec, started.id, started.attempt
         if call is None or (call.id, call.attempt, call.phase) != (id, attempt, "running") or spec is None:
             return  # it was cancelled in the same append
+        slot = self._hand.use()
+        assert slot is not None or self._stopped, "an attempt began without a slot"
+        if slot is None:
+            return
         key = f"{self.system.store.log_id}/{id}"
         prompt, tools = self._prompt(), self.state.abilities
-        request = ModelRequest(id, attempt, spec.name, spec.model, prompt, tools, key, started.hold)
-        self.spawn(self._call_model, request, cause)
+        request = ModelRequest(id, attempt, spec.name, call.model, prompt, tools, key, started.hold)
+        self.spawn(self._call_model, request, slot, cause)
 
     def _prompt(self) -> Sequence[Message]:
         """Return the whole prompt; what was rendered for the call before is used again."""
@@ -193,24 +244,33 @@ class AgentActor(Actor[AgentState]):
         self._messages[0] = requests.head(state, self._shown)
         return self._messages
 
-    async def _call_model(self, request: ModelRequest, cause: str) -> None:
-        say = self.system.deltas.sayer(request)
-        try:
-            reply = await self.system.model.complete(request, say)
-            command: Command = _taken(request, reply, self.system, cause)
-        except Exception as error:  # a border to others' code
-            failure = error if isinstance(error, ModelError) else _as_model_error(error)
-            due = self._retry_at(request.attempt, failure)
-            text = storable(str(failure))[0]
-            command = TakeAttempt(request.id, request.attempt, failure.kind, text, due, cause=cause)
-        self.put(command)
+    async def _call_model(self, request: ModelRequest, slot: Slot, cause: str) -> None:
+        """Make an attempt, for as long as the call is open."""
+        with anyio.CancelScope() as scope:
+            self._timers[request.id] = scope
+            self.put(await self._attempt(request, slot, cause))
+        if self._timers.get(request.id) is scope:
+            del self._timers[request.id]
 
-    def _retry_at(self, attempt: int, failure: ModelError) -> datetime | None:
+    async def _attempt(self, request: ModelRequest, slot: Slot, cause: str) -> Command:
+        try:
+            reply = await slot.complete(request, self.system.deltas.sayer(request))
+        except ModelError as failure:
+            due = self._retry_at(request, failure)
+            text = storable(str(failure))[0]
+            return TakeAttempt(request.id, request.attempt, failure.kind, text, due, cause=cause)
+        return _taken(request, reply, self.system, cause)
+
+    def _retry_at(self, request: ModelRequest, failure: ModelError) -> datetime | None:
+        """Return when the next attempt is due: of another model at once, of the same one after a pause."""
+        spec = self.state.spec
+        if spec is not None and fallbacks.after(spec, request.model, failure.kind) is not None:
+            return self.system.outside.now()
         if not failure.retry:
             return None
         pause = failure.retry_after
         if pause is None:
-            longest = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+            longest = min(FIRST_PAUSE * 2 ** (request.attempt - 1), LONGEST_PAUSE)
             pause = longest * (0.5 + self.system.outside.random.random() / 2)
         return self.system.outside.now() + timedelta(seconds=pause)
 
@@ -313,10 +373,5 @@ def _taken(request: ModelRequest, reply: ModelReply, system: System, cause: str)
     if usage is None and request.hold is not None:
         said = tokens_in(text) + sum(tokens_in(name + arguments) for name, arguments in uses)
         usage = Usage(input_tokens=request.hold.input, output_tokens=said, estimated=True)
-    usd = system.prices.cost(request.model or system.model_name, usage) if usage is not None else None
+    usd = system.prices.cost(system.providers.name_of(request.model), usage) if usage is not None else None
     return TakeReply(request.id, text, uses, usage, model, reason, replaced, usd, cause=cause)
-
-
-def _as_model_error(error: Exception) -> ModelError:
-    retry = isinstance(error, OSError | TimeoutError)
-    return ModelError(f"{type(error).__name__}: {error}", kind="error", retry=retry)

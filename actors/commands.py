@@ -150,6 +150,7 @@ class Begin(Command):
         shown: The blocks as the turn's earlier calls were shown them.
         after: Attempts begun when this was prepared; with more of them it comes too late.
         uses: The blocks that the agent had then; with others it comes too late, too. None for any.
+        model: The model that there is a slot for; where another is asked, it comes too late as well.
         price: Of the model; None where nobody knows it, or nothing depends on it.
     """
 
@@ -158,7 +159,23 @@ class Begin(Command):
     shown: Sequence[Shown] = ()
     after: int = 0
     uses: tuple[BlockUse, ...] | None = None
+    model: str = ""
     price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse(Command):
+    """Note that the next attempt of the model call `id` did not go out, since the circuit of `model` is open.
+
+    Attributes:
+        after: Attempts before it; with more of them it comes too late.
+    """
+
+    id: str
+    after: int
+    model: str
+    text: str
+    retry_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class ModelRequest:
         id: The call, the same for every attempt.
         attempt: Counts from 1.
         agent: Who asks.
-        model: The model that the agent's spec names; empty where it leaves that to the provider's default.
+        model: The model that this attempt asks for; empty where that is the provider's own.
         messages: The whole prompt, oldest first. Shared with the agent: not to be changed.
         tools: What the model may call.
         key: Names the call to the outside, for providers that recognise a repeated one.
@@ -69,7 +69,11 @@ def longest(request: ModelRequest, params: Mapping[str, JsonValue]) -> dict[str,
 
 
 class Model(Protocol):
-    """A language model. It makes one attempt; callboard decides on others and records them all."""
+    """A language model. It makes one attempt; callboard decides on others and records them all.
+
+    Where it has an attribute `at_once`, a number, no more attempts than that run at the same time, and an
+    `aclose()` is awaited once the system is left.
+    """
 
     async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
         """Return the whole reply, and meanwhile `say` each piece of text as it comes.

@@ -7,12 +7,10 @@ prompt; retries are callboard's own (`max_retries=0`), so that each attempt is r
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlsplit
@@ -25,31 +23,16 @@ from callboard.events.errors import ModelError, SpecError
 from callboard.events.specs import ToolSpec
 
 from .model import ModelReply, ModelRequest, longest
+from .provider_errors import MOST_SAID, of_code, of_status
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI, AsyncStream
 
-LONGEST_WAIT = 120.0
-"""Seconds; a provider that asks for more is not asked again."""
-
 LONGEST_REPLY = 16 * 2**20
 """Characters; a model that says more is cut off."""
 
-MOST_SAID = 500
-"""Characters of what others say about a failure, that its message takes over."""
-
 OURS = frozenset({"model", "messages", "tools", "stream", "stream_options", "n"})
 """Fields of a request that `params` cannot set."""
-
-NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-"""Error codes of an empty account, which come with the status of a rate limit but do not pass."""
-
-STATUS = {
-    **{str(status): status for status in range(400, 600)},
-    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
-    **dict.fromkeys(("invalid_request_error", "context_length_exceeded"), 400),
-}
-"""What a code of an error stands for, where it came without a status."""
 
 
 class OpenAIModel:
@@ -66,19 +49,21 @@ class OpenAIModel:
         api_key: str | None = None,
         first_byte: float = 60.0,
         total: float = 600.0,
+        at_once: int | None = None,
         params: Mapping[str, JsonValue] | None = None,
     ) -> None:
         """Name the model, and where it is.
 
         `base_url` and `api_key` fall back on OPENAI_BASE_URL and OPENAI_API_KEY. `first_byte` and
-        `total` are in seconds. `params` are more fields of each request, such as `temperature`.
+        `total` are in seconds. At most `at_once` requests are in flight; None for as many as the system allows.
+        `params` are more fields of each request, such as `temperature`.
 
         Raises:
             SpecError: There is neither a key nor a `base_url`, or one of the arguments cannot be.
         """
         self.name = name
         self.base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        self.first_byte, self.total = first_byte, total
+        self.first_byte, self.total, self.at_once = first_byte, total, at_once
         self.params = dict(params or {})
         self._key = api_key or os.environ.get("OPENAI_API_KEY") or ""
         self._client: AsyncOpenAI | None = None
@@ -93,7 +78,8 @@ class OpenAIModel:
 
         Raises:
             ModelError: There is no whole reply. `kind` is one of `rate_limit`, `quota`, `auth`,
-                `bad_request`, `not_found`, `server`, `timeout`, `connection`, `cut`, `malformed`, `error`.
+                `bad_request`, `context`, `not_found`, `server`, `timeout`, `connection`, `cut`, `malformed`,
+                `error`.
         """
         draft = Draft(say)
         begin = anyio.current_time()
@@ -337,54 +323,6 @@ def _failure(why: Exception, draft: Draft) -> ModelError:
             return _passing("malformed", f"a chunk of the reply is not JSON: {why}")
         case _:
             return ModelError(f"{type(why).__name__}: {why}"[:MOST_SAID])
-
-
-def of_status(status: int, text: str, codes: frozenset[str], headers: Mapping[str, str], now: float) -> ModelError:
-    """Return what an answer of 400 and above means; `now` is Unix time in seconds. Pure."""
-    retry_after = wait(headers, now)
-    kind, hint = _kind(status, codes)
-    retry = (
-        kind in ("rate_limit", "server")
-        and headers.get("x-should-retry") != "false"
-        and (retry_after is None or retry_after <= LONGEST_WAIT)
-    )
-    return ModelError(text[:MOST_SAID] + hint, kind=kind, retry=retry, retry_after=retry_after)
-
-
-def _kind(status: int, codes: frozenset[str]) -> tuple[str, str]:
-    """Return the class of a status, and what to do."""
-    if status == 402 or codes & NO_CREDIT:
-        return "quota", "; the account has no credit left: add some, or take another provider"
-    if status == 429:
-        return "rate_limit", ""
-    if status in (401, 403):
-        return "auth", "; check the key in OPENAI_API_KEY, and what it may use"
-    if status == 404:
-        return "not_found", "; check the name of the model, and base_url (most end in /v1)"
-    if status >= 500 or status in (408, 409):
-        return "server", ""
-    return "bad_request", ""
-
-
-def of_code(text: str, codes: frozenset[str]) -> ModelError:
-    """Return what an error in the midst of a stream means, where only its codes tell the status. Pure."""
-    status = next((STATUS[code] for code in sorted(codes) if code in STATUS), 500)
-    return of_status(status, f"the provider broke off: {text}", codes, {}, 0.0)
-
-
-def wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Return for how many seconds the provider asks to wait, if it does. Pure."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        if not math.isnan(seconds):
-            return max(0.0, seconds)
-    try:
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _said(error: APIError) -> tuple[str, frozenset[str]]:

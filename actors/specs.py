@@ -21,6 +21,7 @@ from callboard.events.specs import (
     PatternSpec,
 )
 
+from . import fallbacks
 from .code import address_of, fields_of
 from .limits import Limits
 from .memory import tool_specs
@@ -134,6 +135,7 @@ class Agent:
         model: The model's name at the provider; empty for the system's own.
         tools: Typed functions, `Tool`s, or names of callboard's own, such as `ask_human` (`MESSAGING` has all).
         max_steps: Model calls of one turn at most; then it ends with its last text.
+        fallback: The model that is asked when that fails; or such models by class of failure, `any` for all others.
         limits: What each of its turns may spend, with all that it causes elsewhere.
     """
 
@@ -149,6 +151,7 @@ class Agent:
     tags: Iterable[str] = ()
     metadata: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     max_steps: int = MAX_STEPS
+    fallback: fallbacks.Fallback = ""
     limits: Limits | None = None
 
     def __post_init__(self) -> None:
@@ -159,6 +162,7 @@ class Agent:
             raise SpecError(f"agent {self.name!r} has max_steps {self.max_steps}; at least 1 is wanted")
         if isinstance(self.tags, str):
             raise SpecError(f"tags of agent {self.name!r} are {self.tags!r}; a set of strings is wanted")
+        fallbacks.specs(self.fallback, self.model, f"agent {self.name!r}")
         object.__setattr__(self, "tools", tuple(self._checked(tool) for tool in self.tools))
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         object.__setattr__(self, "blocks", self._all_blocks())
@@ -219,6 +223,7 @@ class Agent:
             tags=tuple(self.tags),
             metadata=dict(self.metadata),
             max_steps=self.max_steps,
+            fallback=fallbacks.specs(self.fallback, self.model, f"agent {self.name!r}"),
             limits=self.limits.grant() if self.limits else None,
         )
 

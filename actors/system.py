@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
-from typing import Any, cast, overload
+from typing import Any, overload
 
 import anyio
 import structlog
@@ -13,7 +13,6 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from callboard.events import (
-    ActorParked,
     ActorStopped,
     CallboardError,
     EventStore,
@@ -25,10 +24,11 @@ from callboard.projections import GroupState, Pending
 from callboard.projections.answer import Answer, answer_of
 from callboard.projections.words import name_of
 
-from . import broadcasts, directory, inbox, owner, starting
+from . import broadcasts, directory, inbox, opening, owner, starting
 from .actor import Actor
 from .agent_actor import AgentActor
 from .block import BlockActor
+from .breaker import USUAL, Breaker
 from .code import Code
 from .commands import Delivery, Receive, Start, TakeAnswer
 from .door import Door
@@ -40,6 +40,7 @@ from .model import Model
 from .outside import Outside
 from .people import People
 from .prices import Price, Prices
+from .providers import CALLS_AT_ONCE, Providers
 from .ref import USER, BlockRef, Ref
 from .snapshots import Snapshots
 from .specs import Agent, Block, Group
@@ -58,12 +59,11 @@ GRACE = 30.0
 class System(People):
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
-    def __init__(self, store: EventStore, model: Model, tasks: TaskGroup, outside: Outside) -> None:
-        self.store, self.model, self.outside = store, model, outside
+    def __init__(self, store: EventStore, providers: Providers, tasks: TaskGroup, outside: Outside) -> None:
+        self.store, self.providers, self.outside = store, providers, outside
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
         self.supervisor = Supervisor(self)
-        self.prices, self.model_name = Prices(), str(getattr(model, "name", ""))
-        self.limits = Limits()
+        self.prices, self.limits = Prices(), Limits()
         self._tasks = tasks
         self._actors: dict[str, Actor[Any]] = {}
         self._door = Door(self)
@@ -78,6 +78,9 @@ class System(People):
         log: str | PathLike[str] | EventStore,
         *,
         model: Model,
+        models: Mapping[str, Model] | None = None,
+        calls_at_once: int = CALLS_AT_ONCE,
+        breaker: Breaker | None = USUAL,
         outside: Outside | None = None,
         prices: Mapping[str, Price] | None = None,
         limits: Limits | None = None,
@@ -85,6 +88,8 @@ class System(People):
     ) -> AsyncGenerator[System]:
         """Open a log, a file or a store, and take up all that is open in it, from recorded specs alone.
 
+        `models` are asked by the names that agents call them by, `model` is for all other names. At most
+        `calls_at_once` model calls are in flight; `breaker` says when a model that fails is not asked any more.
         Leaving waits, at most `grace` seconds, for what can go on without the outside; leaving by an
         exception waits for nothing. What is cut off goes on when the log is opened again.
 
@@ -94,12 +99,15 @@ class System(People):
 
         Raises:
             LogError: The log cannot be opened.
+            SpecError: A number of slots is below 1, or one of `models` has no name.
         """
+        outside = outside or Outside()
+        providers = Providers(model, models, calls_at_once, breaker, outside.now)
         async with AsyncExitStack() as stack:
-            store = await _opened(log, stack)
+            store = await opening.opened(log, stack)
             try:
                 async with anyio.create_task_group() as tasks:
-                    system = cls(store, model, tasks, outside or Outside())
+                    system = cls(store, providers, tasks, outside)
                     system.prices, system.limits = Prices(prices), limits or Limits()
                     await system._take_up()
                     if (path := getattr(store, "path", "")) and isinstance(path, str):
@@ -110,10 +118,10 @@ class System(People):
                         await system.snapshots.close((a.stream, a.version, a.state) for a in system._actors.values())
                     tasks.cancel_scope.cancel()
             except BaseExceptionGroup as group:
-                raise _first(group) from None
+                raise opening.first(group) from None
             finally:
                 with anyio.CancelScope(shield=True):
-                    await _close(model)
+                    await providers.aclose()
 
     async def _take_up(self) -> None:
         left, self._started = await self.snapshots.open()
@@ -321,7 +329,7 @@ class System(People):
             actor = self.actor(to)
             try:
                 if not isinstance(delivery, Start):
-                    await _unparked(actor, wait)
+                    await opening.unparked(actor, wait)
                 await actor.deliver(delivery)
             except Undelivered:  # it stopped; the next of its name reads the same stream
                 await checkpoint()
@@ -362,41 +370,3 @@ class System(People):
             raise RequestFailed(failure.text, answer)
         assert answer is not None
         return answer
-
-
-async def _opened(log: str | PathLike[str] | EventStore, stack: AsyncExitStack) -> EventStore:
-    if not isinstance(log, str | PathLike):
-        return log
-    from callboard.events import SQLiteStore  # loads aiosqlite
-
-    return await stack.enter_async_context(SQLiteStore.open(log))
-
-
-async def _unparked(actor: Actor[Any], wait: float) -> None:
-    await actor.current()
-    if actor.parked:
-        with anyio.move_on_after(wait):
-            await actor.unparked.wait()
-    if actor.parked:
-        raise ActorParked(actor.stream.split("-", 1)[1], actor.parked)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error that a group of tasks ended with; the group where they are several of other kinds."""
-    found = list(_leaves(group))
-    ours = [error for error in found if isinstance(error, CallboardError)]
-    return found[0] if len(found) == 1 else ours[0] if ours else group
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(cast("BaseExceptionGroup[BaseException]", error))
-        else:
-            yield error
-
-
-async def _close(model: Model) -> None:
-    close = getattr(model, "aclose", None)
-    if close is not None:
-        await close()

@@ -3,6 +3,11 @@
     [model]                                   # optional; the command line may say it instead
     name = "gpt-5-mini"
     base_url = "http://127.0.0.1:11434/v1"    # optional; keys to providers never stand in a team file
+    at_once = 8                               # requests in flight there; by default as many as the system has
+
+    [models.local]                            # another, which agents call by this name; the keys are those of [model]
+    name = "llama3"
+    base_url = "http://127.0.0.1:11434/v1"
 
     [prices.gpt-5-mini]                       # USD for a million tokens, where limits are in usd
     input = 0.25
@@ -20,6 +25,7 @@
     persona = "..."                           # first values of two blocks of its own
     human = "..."
     model = "gpt-5"                           # instead of the team's
+    fallback = { rate_limit = "gpt-5-nano", any = "local" }   # asked when that fails; or one name for any failure
     blocks = ["plan", { label = "notes", access = "read" }]
     tags = ["worker"]
     tools = ["my_tools:word_count"]           # "module:function", installed or beside the file
@@ -78,27 +84,34 @@ from callboard.events import SpecError, TeamFileError
 
 from .prices import Price
 from .specs import Agent, Block, Group
+from .team_keys import ModelKeys
 from .team_reader import Reader
 from .toml import nearest, read_toml
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which model a team wants, and where it is; empty where the file does not say."""
+    """Which model a team wants, and where it is; empty where the file does not say.
+
+    Attributes:
+        at_once: Requests in flight; None for as many as the system allows.
+    """
 
     name: str = ""
     base_url: str = ""
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A team file, read. Blocks, agents and groups are by name, prices by the name of the model."""
+    """A team file, read. All is by name: blocks, agents, groups, `models` besides its own, and prices of models."""
 
     name: str
     model: ModelChoice | None = None
     blocks: dict[str, Block] = field(default_factory=dict[str, Block])
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     groups: dict[str, Group] = field(default_factory=dict[str, Group])
+    models: dict[str, ModelChoice] = field(default_factory=dict[str, ModelChoice])
     prices: dict[str, Price] = field(default_factory=dict[str, Price])
 
     @property
@@ -143,8 +156,13 @@ def load_team(path: str | PathLike[str]) -> Team:
     if read.faults.found:
         raise TeamFileError(str(path), read.faults.found)
     groups = {name: group for name, group in read.groups.items() if group}
-    model = ModelChoice(read.model.name, read.model.base_url) if read.model else None
-    return Team(path.stem, model, read.blocks, read.agents, groups, read.prices)
+    models = {name: _choice(keys) for name, keys in read.models.items()}
+    model = _choice(read.model) if read.model else None
+    return Team(path.stem, model, read.blocks, read.agents, groups, models, read.prices)
+
+
+def _choice(keys: ModelKeys) -> ModelChoice:
+    return ModelChoice(keys.name, keys.base_url, keys.at_once or None)
 
 
 def _make_importable(*folders: Path) -> None:

@@ -30,10 +30,11 @@ class Keys(BaseModel):
 
 
 class ModelKeys(Keys):
-    """`[model]`."""
+    """`[model]`, and `[models.NAME]`."""
 
     name: _Words = ""
     base_url: _Words = ""
+    at_once: int = Field(0, ge=1)
 
 
 class BlockKeys(Keys):
@@ -92,6 +93,7 @@ class AgentKeys(Keys):
     tools: list[str] = []
     metadata: dict[str, JsonValue] = {}
     max_steps: int = Field(0, ge=1)
+    fallback: _Words | dict[str, _Words | list[_Words]] = ""
     limits: object = None
 
 

@@ -20,7 +20,7 @@ from .tool import Tool, as_tool
 
 _S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 
-SECTIONS = ("model", "prices", "blocks", "agents", "groups")
+SECTIONS = ("model", "models", "prices", "blocks", "agents", "groups")
 """The tables of a team file."""
 
 OWN_TOOLS = (*(tool.name for tool in tool_specs()), *MESSAGING)
@@ -32,7 +32,7 @@ class Reader:
 
     Attributes:
         faults: What was wrong; with any, the specs are not whole.
-        blocks, agents: By name.
+        models, blocks, agents: By name.
         groups: By name; None for one that could not be made.
         prices: By the name of the model.
     """
@@ -41,6 +41,7 @@ class Reader:
         """Read `data`, which is all that the file holds."""
         self.faults = Faults()
         self.model: ModelKeys | None = None
+        self.models: dict[str, ModelKeys] = {}
         self.blocks: dict[str, Block] = {}
         self.agents: dict[str, Agent] = {}
         self.groups: dict[str, Group | None] = {}
@@ -54,6 +55,10 @@ class Reader:
             self.faults.add(f"there is no such key{nearest(key, SECTIONS)}", key)
         if "model" in data:
             self.model = self.faults.keys(ModelKeys, data["model"], "model")
+        for name, value in self._table(data, "models").items():
+            keys = self.faults.keys(ModelKeys, value, "models", name)
+            if keys is not None:
+                self.models[name] = keys
         tables = {section: self._table(data, section) for section in ("prices", "blocks", "agents", "groups")}
         self._known = {section: list(table) for section, table in tables.items()}
         for name, value in tables["prices"].items():

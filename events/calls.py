@@ -41,6 +41,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
     and the blocks at these versions, in the layout `rendering`.
 
     Attributes:
+        model: The model that this attempt asks for; empty for the system's own.
         blocks: The version of each block that the agent reads, by label.
         news: Labels of blocks that others changed since the turn's first call.
         prompt: Hash of the request, 16 hex digits.
@@ -48,6 +49,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
     """
 
     attempt: int
+    model: str = ""
     blocks: dict[str, int] = {}
     news: tuple[str, ...] = ()
     rendering: int = 1
@@ -60,12 +62,16 @@ class ModelAttemptFailed(Event, goes_on="call", takes_in=True):
 
     Attributes:
         kind: A word for the class of failure, such as `rate_limit`, `timeout`, `cut`.
+        sent: Whether a request left. Where the circuit of the model was open, none did: the attempt has no
+            `ModelCallStarted`, and `model` says which one was not asked.
     """
 
     attempt: int
     kind: str
     text: Text
     retry_at: datetime | None = None
+    sent: bool = True
+    model: str = ""
 
 
 class ModelCallFinished(Event, closes="call", takes_in=True):

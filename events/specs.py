@@ -51,6 +51,13 @@ class ToolSpec(Frozen):
     needs_approval: bool | str = False
 
 
+class FallbackSpec(Frozen):
+    """A model that is asked when one before it fails; `on` are the classes of failure, none for any."""
+
+    model: str
+    on: tuple[str, ...] = ()
+
+
 class BlockUse(Frozen):
     """A block as one agent sees it: its label in the prompt, and whose stream it is."""
 
@@ -60,7 +67,12 @@ class BlockUse(Frozen):
 
 
 class AgentSpec(Frozen):
-    """An agent; `limits` are what each of its turns may spend, with all that it causes."""
+    """An agent.
+
+    Attributes:
+        fallback: The models that are asked when its own fails, in order.
+        limits: What each of its turns may spend, with all that it causes.
+    """
 
     name: str
     instructions: Text = Text()
@@ -71,6 +83,7 @@ class AgentSpec(Frozen):
     tags: tuple[str, ...] = ()
     metadata: dict[str, JsonValue] = {}
     max_steps: int = 50
+    fallback: tuple[FallbackSpec, ...] = ()
     limits: Grant | None = None
 
 

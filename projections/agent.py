@@ -62,6 +62,7 @@ class ModelCall:
         phase: `wanted`; `running`; `stopped` (it ran when the process ended); or `waiting` until `due`.
         attempt: Attempts begun.
         failure: Why the last attempt failed; empty where none did.
+        model: The model that the last attempt asked for; `kind` is the class of its failure, empty without one.
     """
 
     id: str
@@ -70,6 +71,8 @@ class ModelCall:
     due: datetime | None = None
     failure: Text = Text()
     retry: bool = True
+    model: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +257,12 @@ def _of_model(state: AgentState, event: Event) -> AgentState:
     match event:
         case ModelCallRequested(id=id):
             return replace(state, model=ModelCall(id), step=state.step + 1, uses=None)
-        case ModelCallStarted(id=id, attempt=attempt):
+        case ModelCallStarted(id=id, attempt=attempt, model=model):
             failure = state.model.failure if state.model else Text()
-            return _shown(replace(state, model=ModelCall(id, "running", attempt, failure=failure)), event)
-        case ModelAttemptFailed(id=id, attempt=attempt, text=text, retry_at=due):
-            failed = ModelCall(id, "waiting", attempt, due, failure=text, retry=due is not None)
+            return _shown(replace(state, model=ModelCall(id, "running", attempt, None, failure, model=model)), event)
+        case ModelAttemptFailed(id=id, attempt=attempt, text=text, retry_at=due, kind=kind):
+            asked = state.model.model if event.sent and state.model else event.model
+            failed = ModelCall(id, "waiting", attempt, due, text, retry=due is not None, model=asked, kind=kind)
             return replace(state, model=failed)
         case ModelCallFinished(text=text, uses=uses):
             return _reply(replace(state, model=None), text, uses)

@@ -129,6 +129,7 @@ def _model_call(span: ModelSpan) -> Shape:
 def _attempt(attempt: Attempt) -> Shape:
     return {
         "number": attempt.number,
+        "model": attempt.model,
         "started": time_shape(attempt.started),
         "ended": time_shape(attempt.ended),
         "failure": attempt.failure,

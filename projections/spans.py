@@ -86,6 +86,7 @@ class Attempt:
     Attributes:
         failure: A word for why it gave no reply, `stopped` where the process ended; empty for none.
         retry_at: When the next one was due; None where none was.
+        model: The model that it asked for, as the log names it; empty for the system's own.
     """
 
     number: int
@@ -94,6 +95,7 @@ class Attempt:
     failure: str = ""
     text: str = ""
     retry_at: datetime | None = None
+    model: str = ""
 
 
 @dataclass(slots=True)

@@ -205,11 +205,14 @@ class Traces:
             return
         call = _moved(self._calls[data.id], event)
         match data:
-            case ModelCallStarted(attempt=number, blocks=blocks, prompt=prompt):
+            case ModelCallStarted(attempt=number, blocks=blocks, prompt=prompt, model=model):
                 _end_attempt(call, event, "stopped")
-                call.attempts.append(Attempt(number, event.recorded_at))
+                call.attempts.append(Attempt(number, event.recorded_at, model=model))
                 call.state, call.blocks, call.prompt = "running", blocks, prompt
             case ModelAttemptFailed(kind=kind, text=text, retry_at=due):
+                if not data.sent:
+                    _end_attempt(call, event, "stopped")
+                    call.attempts.append(Attempt(data.attempt, event.recorded_at, model=data.model))
                 _end_attempt(call, event, kind, str(text), due)
                 call.state = "retrying"
             case ModelCallFinished():

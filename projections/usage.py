@@ -24,7 +24,8 @@ class Spent:
 
     Attributes:
         calls: Model calls wanted, each counted once however often it was tried.
-        failed_attempts: Attempts without a whole reply, those included that the end of a process cut.
+        failed_attempts: Attempts without a whole reply, those included that the end of a process cut; not those that
+            did not go out.
         seconds: Time in which attempts ran; side by side counts twice.
     """
 
@@ -71,7 +72,7 @@ def _count(spent: Spent, event: RecordedEvent) -> None:
     match event.data:
         case ModelCallRequested():
             spent.calls += 1
-        case ModelAttemptFailed():
+        case ModelAttemptFailed(sent=True):
             spent.failed_attempts += 1
         case ModelCallFinished(usage=usage) if usage is not None:
             spent.input_tokens += usage.input_tokens

@@ -206,6 +206,8 @@ class Audit:
             self.once[id] = int(data["effect"] == "once")
         if type == "ToolCallRetried":  # somebody wants it once more
             self.once[id] += self.once[id] > 0
+        if data.get("sent") is False:  # it did not go out, and counts as any other
+            type = "ModelCallStarted"
         if type not in ("ModelCallStarted", "ToolCallStarted"):
             return
         self.attempts[type, id] += 1

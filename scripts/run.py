@@ -143,7 +143,9 @@ async def converse(
     async with AsyncExitStack() as stack:
         store = log if not isinstance(log, Path) else await stack.enter_async_context(SQLiteStore.open(log))
         request = await _joined(store, recipient.stream, request)
-        system = await stack.enter_async_context(System.open(store, model=model, prices=team.prices or None))
+        models = {name: _served(choice, name) for name, choice in team.models.items()}
+        opened = System.open(store, model=model, models=models, prices=team.prices or None)
+        system = await stack.enter_async_context(opened)
         for spec in team.roots:
             await system.start(spec)
         outcome, shown = None, Transcript(out) if out else None
@@ -320,7 +322,11 @@ def _model(team: Team, name: str | None, base_url: str | None) -> OpenAIModel:
     name = name or choice.name or (named[0] if all(named) else "")
     if not name:
         raise SpecError("no model is named; give --model, or write [model] and its name in the team file")
-    return OpenAIModel(name, base_url=base_url or choice.base_url or None)
+    return _served(replace(choice, name=name, base_url=base_url or choice.base_url))
+
+
+def _served(choice: ModelChoice, name: str = "") -> OpenAIModel:
+    return OpenAIModel(choice.name or name, base_url=choice.base_url or None, at_once=choice.at_once)
 
 
 def log_to_stderr() -> None:

@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from callboard.events.catalog import Part, Usage
 from callboard.projections.spans import (
+    Attempt,
     EditSpan,
     JobSpan,
     ModelSpan,
@@ -132,21 +133,24 @@ def _end(span: TurnSpan, *, full: bool) -> RenderableType | None:
 
 
 def _model_call(span: ModelSpan, *, full: bool) -> RenderableType:
-    facts = filter(None, (span.model, _tokens(span.usage)))
+    asked = span.attempts[-1].model if span.attempts else ""
+    names = " as ".join(dict.fromkeys(filter(None, (asked, span.model))))
+    facts = filter(None, (names, _tokens(span.usage)))
     head = styled(
         (f"model call {span.id.rpartition('/')[2]}", "magenta"),
         (f" {' · '.join(facts)}".rstrip(), "dim"),
         *_facts(span, "finished"),
     )
-    lines: list[RenderableType] = [
-        styled(("✗ ", "red"), f"attempt {a.number} ", (f"{a.failure} ", "red")) + shortened(a.text, full=full)
-        for a in span.attempts
-        if a.failure
-    ]
+    lines: list[RenderableType] = [_failed(a) + shortened(a.text, full=full) for a in span.attempts if a.failure]
     told = bool(span.attempts) and span.attempts[-1].text == span.text
     if span.text and not told:
         lines.append(shortened(span.text, full=full))
     return Group(head, *lines)
+
+
+def _failed(attempt: Attempt) -> Text:
+    model = (f"{attempt.model} ", "dim") if attempt.model else ""
+    return styled(("✗ ", "red"), f"attempt {attempt.number} ", model, (f"{attempt.failure} ", "red"))
 
 
 def _tool_call(span: ToolSpan, *, full: bool) -> RenderableType:

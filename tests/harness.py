@@ -10,10 +10,11 @@ from anyio.lowlevel import checkpoint
 
 from callboard import Agent, Block, Group, System
 from callboard.actors.agent import IN_DOUBT
+from callboard.actors.fallbacks import wanted
 from callboard.actors.system import KINDS
 from callboard.events import MemoryStore, RecordedEvent, Text, catalog
 from callboard.events.cache import MemoryCache
-from callboard.projections import AgentState, BlockState, GroupState, Pending, fold, pending
+from callboard.projections import AgentState, BlockState, GroupState, Pending, agent_state, fold, pending
 from callboard.projections.agent import digest_of
 from callboard.projections.findings import Findings, Place
 from callboard.projections.limit_laws import LimitLaws
@@ -64,7 +65,8 @@ async def run(
 
 async def live(life: Life, scenario: Scenario) -> tuple[list[str], dict[str, object]]:
     """Open the log, let it finish what it had begun, and only then ask (again) for everything."""
-    async with System.open(life, model=life, outside=life.outside) as system:
+    life.slots = scenario.options.get("calls_at_once", life.slots)
+    async with System.open(life, model=life, outside=life.outside, **scenario.options) as system:
         life.system = system
         answers = list[str]()
         async with beside(scenario, system):
@@ -133,7 +135,9 @@ def breaches(outcome: Outcome, whole: Outcome, *, loose: bool = False) -> list[s
     left = fold(pending, outcome.events)  # raises where a thing is closed twice
     opened = Counter((e.data.opens, e.data.id) for e in outcome.events if e.data.opens)
     found += [f"opened {n} times: {thing}" for thing, n in opened.items() if n > 1]
-    found += unlike(outcome.events) + unapproved(outcome.events) + overspent(outcome.events)
+    found += [f"{e.data} at {e.ref}" for e in outcome.events if isinstance(e.data, catalog.ActorRestarted)]
+    found += unlike(outcome.events) + unapproved(outcome.events) + misdirected(outcome.events)
+    found += overspent(outcome.events)
     found += [f"left open: {item}" for item in left.items.values()]
     found += [f"{id}: {n} calls in {len(outcome.ticks)} lives" for id, n in outcome.world.called.items()
               if n > len(outcome.ticks) + 2]  # fmt: skip
@@ -225,6 +229,17 @@ def overspent(events: list[RecordedEvent]) -> list[str]:
                 if most is not None and len(made) > most:
                     found.add(Place(event.position), "limit", f"{len(made)} {name}", most)
     return [f"{one.where}: {one.found}, not {one.wanted}" for one in found.kept]
+
+
+def misdirected(events: list[RecordedEvent]) -> list[str]:
+    """Return the attempts at another model than what failed before calls for, by what the log says alone."""
+    own, found = dict[str, AgentState](), list[str]()
+    for event in (event for event in events if event.stream.startswith("agent-")):
+        before = own.get(event.stream, AgentState())
+        if isinstance(event.data, catalog.ModelCallStarted) and event.data.model != wanted(before):
+            found.append(f"{event.ref} asks for {event.data.model!r}, not {wanted(before)!r}")
+        own[event.stream] = agent_state.evolve(before, event)
+    return found
 
 
 def open_in(state: object) -> set[tuple[str, str]]:

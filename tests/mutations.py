@@ -88,9 +88,7 @@ MUTANTS = (
         ("tests/test_agent.py",),
     ),
     Mutant("a late result is taken", AGENT, "replaced) if id in state.tools:", "replaced):", ("tests/test_agent.py",)),
-    Mutant(
-        "attempts are not numbered", AGENT, "attempt=call.attempt + 1,\n        blocks", "attempt=1,\n        blocks"
-    ),
+    Mutant("attempts are not numbered", AGENT, "attempt=call.attempt + 1,\n        model", "attempt=1,\n        model"),
     Mutant("a pause is not waited for", AGENT_ACTOR, "if call.due is not None:", "if False:"),
     Mutant(
         "a pause is not recorded",

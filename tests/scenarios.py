@@ -12,6 +12,7 @@ from callboard import Block, Group, RequestFailed, RoundRobin, System
 
 from .limit_scenarios import LIMITED
 from .message_scenarios import MESSAGE_SCENARIOS
+from .model_scenarios import MODELS
 from .people_scenarios import PEOPLE
 from .scripted import Everyone, Scenario, agent, asking, script
 from .team_scenarios import TEAMS
@@ -125,7 +126,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS]
 
 CANCELS = [
     Scenario(

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypedDict
 
 import anyio
 
 from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
+from callboard.actors.breaker import Breaker
 from callboard.events import Text
 from callboard.projections import GroupState
 
 from .world import Script
+
+
+class Options(TypedDict, total=False):
+    """Of `System.open`."""
+
+    calls_at_once: int
+    breaker: Breaker | None
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class Scenario:
 
     Attributes:
         person: Decides, all the while, what waits for a person.
+        options: What the system is opened with besides.
         loose: Whether it is a race that may end in several ways, so that only what holds of any log is checked.
     """
 
@@ -31,6 +41,7 @@ class Scenario:
     drive: Callable[[System], Awaitable[list[str]]]
     loose: bool = False
     person: Callable[[System], Coroutine[None, None, None]] | None = None
+    options: Options = field(default_factory=Options)
 
 
 @asynccontextmanager

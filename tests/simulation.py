@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,7 @@ class Fate:
 
     Attributes:
         left: Faults that are still to come.
-        put_off: When an attempt that failed may be followed by the next one, by (id, attempt).
+        put_off: When a failed attempt may be followed by the next one of its model, by (id, attempt), and which.
         issued: How often each attempt of a model call was asked, by (id, attempt).
         did: What went wrong, by kind.
     """
@@ -61,7 +61,9 @@ class Fate:
     chance: Random
     left: int = 0
     issued: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
-    put_off: dict[tuple[str, int], datetime] = field(default_factory=dict[tuple[str, int], datetime])
+    put_off: dict[tuple[str, int], tuple[datetime, str]] = field(
+        default_factory=dict[tuple[str, int], tuple[datetime, str]]
+    )
     did: Counter[str] = field(default_factory=Counter[str])
 
     def __post_init__(self) -> None:
@@ -189,16 +191,16 @@ class FaultyLife(Life):
 
     # -- the model and tools --------------------------------------------------------------------
 
-    async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
+    async def reply(self, request: ModelRequest) -> ModelReply:
         self.fate.issued[request.id, request.attempt] += 1
         if self.fate.issued[request.id, request.attempt] > 1:
             self.world.wrong.append(f"issued twice: {request.id}, attempt {request.attempt}")
         await self.fate.pause(20)
-        reply = await super().complete(request, say)
+        reply = await super().reply(request)
         if self.world.called[request.id] <= MOST_FAILED and self.fate.strikes("busy"):
             wanted = self.fate.chance.choice((None, 0.0, 40.0))
             pause = timedelta(seconds=FIRST_PAUSE / 2 if wanted is None else wanted)
-            self.fate.put_off[request.id, request.attempt] = self.world.now() + pause
+            self.fate.put_off[request.id, request.attempt] = self.world.now() + pause, request.model
             raise ModelError("busy", kind="server", retry=True, retry_after=wanted)
         await self.fate.pause(20)
         return reply
@@ -258,7 +260,11 @@ async def _live(outcome: Outcome, scenario: Scenario, fate: Fate) -> bool:
 
 
 async def _answers(life: FaultyLife, scenario: Scenario, outcome: Outcome) -> None:
-    async with System.open(life, model=life, outside=life.outside) as system, beside(scenario, system):
+    life.slots = scenario.options.get("calls_at_once", life.slots)
+    async with (
+        System.open(life, model=life, outside=life.outside, **scenario.options) as system,
+        beside(scenario, system),
+    ):
         life.system = system
         if life.fate.chance.random() < 0.5:
             await settled(system)
@@ -330,13 +336,14 @@ def _checked(scenario: Scenario, seed: int, whole: Outcome) -> tuple[Counter[str
 
 def _hasty(events: list[RecordedEvent], fate: Fate) -> list[str]:
     """Return the attempts that began sooner than the model, or the usual pause, had asked for."""
-    earliest, found = dict[str, datetime](), list[str]()
+    earliest, found = dict[str, tuple[datetime, str]](), list[str]()
     for event in events:
         match event.data:
             case catalog.ModelAttemptFailed(id=id, attempt=attempt) if (id, attempt) in fate.put_off:
                 earliest[id] = fate.put_off[id, attempt]
-            case catalog.ModelCallStarted(id=id, attempt=attempt) if id in earliest:
-                if event.recorded_at < earliest.pop(id):
+            case catalog.ModelCallStarted(id=id, attempt=attempt, model=model) if id in earliest:
+                due, busy = earliest.pop(id)
+                if event.recorded_at < due and model == busy:
                     found.append(f"asked again too early: {id}, attempt {attempt}")
             case _:
                 pass

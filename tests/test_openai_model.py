@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from callboard.actors.model import ModelReply, ModelRequest
-from callboard.actors.openai_model import Draft, OpenAIModel, header_safe, of_status, shown, wait
+from callboard.actors.openai_model import Draft, OpenAIModel, header_safe, shown
+from callboard.actors.provider_errors import of_status, wait
 from callboard.events.catalog import Usage
 from callboard.events.errors import ModelError, SpecError
 from callboard.events.specs import ToolSpec
@@ -216,9 +217,7 @@ async def test_a_reply_that_is_not_whole_is_a_failed_attempt(answer: Answer, kin
     assert (error.kind, error.retry) == (kind, True)
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"), [("insufficient_quota", "quota"), ("context_length_exceeded", "bad_request")]
-)
+@pytest.mark.parametrize(("code", "kind"), [("insufficient_quota", "quota"), ("context_length_exceeded", "context")])
 async def test_an_error_in_midst_of_a_stream_that_does_not_pass_is_not_tried_again(code: str, kind: str):
     error = await failure([HALF + event({"error": {"message": "no", "code": code}})])
     assert (error.kind, error.retry) == (kind, False)

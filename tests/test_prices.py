@@ -20,7 +20,6 @@ from callboard.events.catalog import (
 )
 from callboard.projections.estimate import tokens_in
 
-
 # -- prices and estimates ---------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from callboard import ModelReply, ModelRequest, System, Tool, ToolContext, tool
 from callboard.actors.messaging import PATIENCE
 from callboard.actors.outside import Outside
+from callboard.actors.providers import CALLS_AT_ONCE
 from callboard.events import MemoryStore, ModelError, NewEvent, OutcomeUnknown, RecordedEvent, Reference, catalog
 from callboard.events.cache import Cache
 
@@ -29,6 +30,7 @@ class World:
         called: How often each model call was asked, by its id.
         read: What each attempt of a model call read, as (id, attempt).
         replied: The calls whose model failed once already, where the script wants that.
+        asking: Model calls in flight; `most` of them, where somebody says so.
     """
 
     seed: int = 0
@@ -62,6 +64,7 @@ class Life:
     Attributes:
         fault: `die`; or `lost` and `late`: the store cannot say whether it wrote, and did not or did;
             or `restart` and `neighbour`: the actor that appended, or any, is let go, and begins again.
+        asking: Model calls in flight, which are never more than `slots`.
     """
 
     world: World
@@ -71,6 +74,8 @@ class Life:
     fault: str = "die"
     system: System | None = None
     driven: bool = False
+    asking: int = 0
+    slots: int = CALLS_AT_ONCE
     ticks: list[str] = field(default_factory=list[str])
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -145,6 +150,16 @@ class Life:
     # -- the model ------------------------------------------------------------------------------
 
     async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
+        self.asking += 1
+        if self.asking > self.slots:
+            self.world.wrong.append(f"{self.asking} calls in flight, with {self.slots} slots: {request.id}")
+        try:
+            return await self.reply(request)
+        finally:
+            self.asking -= 1
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        """Reply as the script says, or fail."""
         self.world.called[request.id] += 1
         self.world.read[request.id, request.attempt] = list(request.messages)
         await self._check_recorded(request)
@@ -159,8 +174,8 @@ class Life:
         events = [event.data async for event in self.log.read_all() if event.data.id == request.id]
         if any(isinstance(event, catalog.ModelCallFinished) for event in events):
             self.world.wrong.append(f"issued again: {request.id}")
-        attempts = [event.attempt for event in events if isinstance(event, catalog.ModelCallStarted)]
-        if request.attempt not in attempts:
+        attempts = [(event.attempt, event.model) for event in events if isinstance(event, catalog.ModelCallStarted)]
+        if (request.attempt, request.model) not in attempts:
             self.world.wrong.append(f"issued before it was recorded: {request.id}, attempt {request.attempt}")
 
     # -- tools ----------------------------------------------------------------------------------

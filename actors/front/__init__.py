@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from callboard.actors.breaker import Breaker
     from callboard.actors.group_ref import GroupRef
     from callboard.actors.limits import Limits
     from callboard.actors.model import Model, ModelReply, ModelRequest
@@ -50,6 +51,7 @@ _HOMES = {
     "Answer": "projections.answer",
     "Block": "actors.specs",
     "BlockRef": "actors.ref",
+    "Breaker": "actors.breaker",
     "CallboardError": "events.errors",
     "Choose": "actors.patterns",
     "Consensus": "actors.patterns",
@@ -113,6 +115,7 @@ __all__ = [
     "Answer",
     "Block",
     "BlockRef",
+    "Breaker",
     "CallboardError",
     "Choose",
     "Consensus",
