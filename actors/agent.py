@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from callboard.events import Event, Text
 from callboard.events.catalog import (
     Kind,
     MessageDeadLettered,
     MessageReceived,
     MessageSent,
-    ModelAttemptFailed,
-    ModelCallFailed,
-    ModelCallFinished,
     ModelCallRequested,
-    ModelCallStarted,
     QuestionAsked,
     RecipientsChosen,
+    Reply,
     SendCancelling,
     ToolCallExpired,
     ToolCallFailed,
@@ -35,16 +30,14 @@ from callboard.events.catalog import (
 )
 from callboard.events.specs import AgentSpec
 from callboard.projections import AgentState
-from callboard.projections.agent import ModelCall, ToolCall, call_of, evolve
-from callboard.projections.estimate import tokens_of
-from callboard.projections.prompt import Shown, is_object, tool_schema
-from callboard.projections.request import by_version, fingerprint, messages
+from callboard.projections.agent import ToolCall, call_of
+from callboard.projections.prompt import is_object
 
-from . import approvals, fallbacks, limits, memory, messaging
-from .breaker import CIRCUIT_OPEN
+from . import approvals, calls, limits, memory, messaging, outputs, reaching
 from .commands import (
     Begin,
     Command,
+    DropSend,
     Expire,
     Refuse,
     Resolve,
@@ -55,13 +48,10 @@ from .commands import (
     TakeRecipients,
     TakeReply,
     TakeResult,
+    TakeSend,
 )
-from .prices import Price
 from .rules import CANCELLED, as_text, asker
 from .schema import faults_in
-
-MAX_ATTEMPTS = 5
-"""Attempts of one model call, the first counted."""
 
 MAX_TOOLS = 16
 """Tools of one reply that run at once."""
@@ -84,31 +74,12 @@ SET_ASIDE = "set aside: each time this was taken up, the process ended"
 
 def take(state: AgentState, command: Command) -> list[Event] | None:
     """Return what `command` adds to the log; None where any actor would know. Pure."""
-    model = state.model
     match command:
         case Resume():
             turn = state.desk.turn
             return [TurnResumed(id=turn.id, attempt=state.desk.attempt + 1)] if turn and state.runs else []
-        case Begin(id, current, shown, after, uses) if (
-            model and (model.id, model.attempt) == (id, after) and model.phase != "running"
-        ):
-            same = uses is None or (state.spec is not None and state.spec.blocks == uses)
-            same = same and command.model == fallbacks.wanted(state)
-            return (
-                [_weighed(state, begun(state, model, current, shown), (*shown, *current), command.price)]
-                if same
-                else []
-            )
-        case Refuse() if model:
-            return _refused(state, model, command)
-        case TakeAttempt(id, attempt, kind, text, retry_at) if model and (model.id, model.attempt) == (
-            id,
-            attempt,
-        ):
-            due = retry_at if attempt < MAX_ATTEMPTS else None
-            return [ModelAttemptFailed(id=id, attempt=attempt, kind=kind, text=as_text(text), retry_at=due)]
-        case TakeReply(id) if model and model.id == id:
-            return [_finished(command)]
+        case Begin() | Refuse() | TakeAttempt() | TakeReply():
+            return calls.take(state, command)
         case TakeResult(id, text, ok, replaced) if id in state.tools:
             if ok:
                 return [ToolCallFinished(id=id, text=as_text(text), replaced=replaced)]
@@ -119,76 +90,20 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
             return [ToolCallResolved(id=id, text=as_text(text), by=by, command=key)]
         case TakeNeed(id) | TakeDecision(id) if id in state.tools:
             return approvals.take(state.tools[id], command)
+        case TakeSend() | DropSend():
+            return reaching.take(state, command)
         case TakeRecipients(id, recipients, due) if id in state.tools and state.tools[id].phase == "wanted":
             if too_many := limits.too_many(state.desk, len(recipients)):
                 return [ToolCallFailed(id=id, text=Text(too_many))]
             return [RecipientsChosen(id=id, recipients=recipients, due=due)]
         case Expire(id) if id in state.tools and state.tools[id].phase == "sending":
             return [ToolCallExpired(id=id)]
-        case Begin() | Refuse() | TakeAttempt() | TakeReply() | TakeResult() | TakeRecipients() | Expire() | Resolve():
+        case TakeResult() | TakeRecipients() | Expire() | Resolve():
             return []
         case TakeNeed():
             return []
         case _:
             return None
-
-
-def _finished(reply: TakeReply) -> ModelCallFinished:
-    return ModelCallFinished(
-        id=reply.id,
-        text=as_text(reply.text),
-        uses=tuple(ToolUse(name=name, arguments=as_text(arguments)) for name, arguments in reply.uses),
-        usage=reply.usage,
-        model=reply.model,
-        finish_reason=reply.finish_reason,
-        replaced=reply.replaced,
-        usd=reply.usd,
-    )
-
-
-def _weighed(state: AgentState, started: ModelCallStarted, shown: Sequence[Shown], price: Price | None) -> Event:
-    """Return the start of a call, with what is set aside for it where that is limited."""
-    purse, turn = state.desk.purse, state.desk.turn
-    if purse is None or turn is None or not purse.weighs:
-        return started
-    tokens = tokens_of(messages(evolve(state, started), by_version(shown)))
-    tokens += tokens_of(tool_schema(tool) for tool in state.abilities)
-    return limits.weighed(purse, turn, started, tokens, price)
-
-
-def _refused(state: AgentState, call: ModelCall, refused: Refuse) -> list[Event]:
-    """Return the attempt that did not go out; it counts as any other. Pure."""
-    if (call.id, call.attempt, fallbacks.wanted(state)) != (refused.id, refused.after, refused.model):
-        return []
-    number = call.attempt + 1
-    due = refused.retry_at if number < MAX_ATTEMPTS else None
-    return [
-        ModelAttemptFailed(
-            id=call.id, attempt=number, kind=CIRCUIT_OPEN, text=as_text(refused.text), retry_at=due, sent=False,
-            model=refused.model,
-        )
-    ]  # fmt: skip
-
-
-def begun(
-    state: AgentState, call: ModelCall, current: Sequence[Shown], shown: Sequence[Shown] = ()
-) -> ModelCallStarted:
-    """Return the event that begins an attempt with the blocks as they are now. Pure.
-
-    Args:
-        shown: The blocks as the turn's earlier calls were shown them.
-    """
-    known = state.compiled
-    started = ModelCallStarted(
-        id=call.id,
-        attempt=call.attempt + 1,
-        model=fallbacks.wanted(state) or "",
-        blocks={block.label: block.version for block in current},
-        news=() if known is None else tuple(b.label for b in current if b.label in known and b.others),
-        prompt="",
-    )
-    prompt = fingerprint(evolve(state, started), by_version((*shown, *current)))
-    return started.model_copy(update={"prompt": prompt})
 
 
 def follow(state: AgentState, log_id: str, slot: str | None = "") -> list[Event]:
@@ -201,15 +116,18 @@ def follow(state: AgentState, log_id: str, slot: str | None = "") -> list[Event]
     if turn is None:
         return [TurnStarted(id=state.desk.backlog[0].id)] if state.desk.backlog else []
     assert state.spec is not None
+    if cancels := reaching.follow(state):
+        return cancels
     if state.desk.paused:
         return []
     if state.uses and not state.desk.spent_up:
         return [_requested(state, turn, n, use) for n, use in enumerate(state.uses, start=1)]
     if state.model:
-        return _go_on_model(state, state.model, slot)
+        return calls.follow(state, state.model, slot, _why_ending(state))
     if state.tools:
         return _go_on_tools(state, log_id)
-    return _next_step(state, state.spec, turn)
+    events = _next_step(state, state.spec, turn)
+    return [] if isinstance(events[0], Reply) and reaching.left(state) else events
 
 
 def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> list[Event]:
@@ -227,26 +145,14 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
     if len(state.refused) >= MAX_REFUSED:
         return [TurnFinished(id=turn.id, to=to, text=state.said, uses=state.refused[-1:], stop_reason="refused")]
     if state.uses == () and not state.empty:
-        return [TurnFinished(id=turn.id, to=to, text=state.said)]
+        return [outputs.judged(state, spec, turn)]
+    if state.unfit > outputs.REPAIRS or (state.unfit and state.step >= spec.max_steps):
+        return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="invalid")]
     if state.empty > 1:
         return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="empty")]
     if state.step >= spec.max_steps:
         return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="max_steps")]
     return [ModelCallRequested(id=f"{turn.id}/{state.step + 1}")]
-
-
-def _go_on_model(state: AgentState, call: ModelCall, slot: str | None) -> list[Event]:
-    if state.desk.ending or state.desk.spent_up:
-        return [ModelCallFailed(id=call.id, text=Text(_why_ending(state)))]
-    if call.phase == "waiting" and not call.retry:
-        return [ModelCallFailed(id=call.id, text=call.failure)]
-    assert state.spec is not None
-    if slot != fallbacks.asked(state.spec, call):
-        return []  # it begins when its turn comes
-    weighs = state.desk.purse is not None and state.desk.purse.weighs
-    if call.phase in ("wanted", "stopped") and not (state.spec.blocks or state.compiled or weighs):
-        return [begun(state, call, ())]
-    return []
 
 
 def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -> ToolCallRequested:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import anyio
+from pydantic import BaseModel
 
 from callboard.events import CallboardError
 from callboard.projections.answer import Answer
@@ -15,7 +16,7 @@ Outcome = Answer | CallboardError | TimeoutError
 
 
 async def broadcast(
-    to: Iterable[Ref], text: str, *, key: str | None = None, timeout: float | None = None, at_once: int = 16
+    to: Iterable[Ref], text: str | BaseModel, *, key: str | None = None, timeout: float | None = None, at_once: int = 16
 ) -> dict[str, Outcome]:
     """Ask each of `to`, `at_once` at the same time; return what came of each by its name. Raises for none of them.
 

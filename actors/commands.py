@@ -261,6 +261,23 @@ class TimeUp(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSend(Delivery):
+    """Take in the message `id` that a tool sends while it runs; `attempt` is that of its call."""
+
+    recipient: str
+    kind: Literal["ask", "tell"]
+    text: Text
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropSend(Command):
+    """Take back the message `id`: the tool that sent it waits no longer."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakeLoad(Command):
     """Take in how many requests wait for each member, and seconds that each took for a turn of late."""
 

@@ -26,7 +26,8 @@ from .commands import Alter
 from .patterns import Pattern
 from .ref import USER, Ref
 from .scaling import Load, one_each
-from .specs import Agent, Block, Group, checked_text, member_use, names_below, pattern_spec, share_of
+from .shares import share_of
+from .specs import Agent, Block, Group, checked_text, member_use, names_below, pattern_spec
 from .starting import start, start_block
 from .until import Condition
 from .until import until as as_until

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -28,6 +28,7 @@ class ModelRequest:
         tools: What the model may call.
         key: Names the call to the outside, for providers that recognise a repeated one.
         hold: What is set aside for this attempt, where that is limited: a reply may have `hold.output` tokens.
+        output: JSON schema of the agent's answers, which the system message holds, too; empty where they are any text.
     """
 
     id: str
@@ -38,6 +39,7 @@ class ModelRequest:
     tools: Sequence[ToolSpec]
     key: str
     hold: Hold | None = None
+    output: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
 
 @dataclass(frozen=True, slots=True)

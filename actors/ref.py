@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 from pydantic_core import from_json, to_json
 
 from callboard.events import CallboardError, RecordedEvent, Text, TextRefused
@@ -33,13 +33,15 @@ WAITING = 1_000
 
 
 def checked_message(text: object) -> str:
-    """Return `text`, if it can be taken in.
+    """Return `text`, if it can be taken in; of a pydantic model its JSON.
 
     Raises:
-        TextRefused: It is no string, empty, too long, or holds NUL or half of a surrogate pair.
+        TextRefused: It is neither, empty, too long, or holds NUL or half of a surrogate pair.
     """
+    if isinstance(text, BaseModel):
+        text = text.model_dump_json()
     if not isinstance(text, str):
-        raise TextRefused(f"a message is a string, not {type(text).__name__}")
+        raise TextRefused(f"a message is a string or a pydantic model, not {type(text).__name__}")
     if not text.strip():
         raise TextRefused("the message is empty; say something")
     if len(text) > MAX_TEXT or len(text.encode(errors="replace")) > MAX_TEXT:
@@ -92,14 +94,14 @@ class Ref:
 
     async def ask(
         self,
-        text: str,
+        text: str | BaseModel,
         *,
         key: str | None = None,
         timeout: float | None = None,
         params: Mapping[str, JsonValue] | None = None,
         limits: Limits | None = None,
     ) -> Answer:
-        """Send a request and return its answer.
+        """Send a request, a text or a pydantic model as its JSON, and return its answer.
 
         With a `key` that came before, the first request's answer; it is not worked on again. Who stops
         waiting, by `timeout` in seconds or by being cancelled, leaves the request going on. What it may spend
@@ -116,7 +118,7 @@ class Ref:
         with anyio.fail_after(timeout):
             return await self.system.ask(self.address, request)
 
-    async def tell(self, text: str, *, key: str | None = None, limits: Limits | None = None) -> str:
+    async def tell(self, text: str | BaseModel, *, key: str | None = None, limits: Limits | None = None) -> str:
         """Send a message that wants no answer; return its trace when it can no longer be lost.
 
         Raises:
@@ -129,7 +131,7 @@ class Ref:
     @asynccontextmanager
     async def stream(
         self,
-        text: str,
+        text: str | BaseModel,
         *,
         key: str | None = None,
         params: Mapping[str, JsonValue] | None = None,
@@ -155,7 +157,12 @@ class Ref:
         await self.system.deliver(self.address, Alter(id, USER, AgentRetired(id=id)))
 
     def _request(
-        self, text: str, kind: str, key: str | None, params: Mapping[str, JsonValue] | None, limits: Limits | None
+        self,
+        text: str | BaseModel,
+        kind: str,
+        key: str | None,
+        params: Mapping[str, JsonValue] | None,
+        limits: Limits | None,
     ) -> Receive:
         said = Text(checked_message(text))
         name = self.system.outside.key() if key is None else checked_key(key)

@@ -12,7 +12,6 @@ from pydantic import JsonValue
 from callboard.events import SpecError, Text
 from callboard.events.specs import (
     AgentSpec,
-    BlockShare,
     BlockSpec,
     BlockUse,
     GroupSpec,
@@ -26,7 +25,9 @@ from .code import address_of, fields_of
 from .limits import Limits
 from .memory import tool_specs
 from .messaging import MESSAGING, tool_spec
+from .outputs import Output, code_for, schema_for
 from .patterns import Pattern, RoundRobin
+from .shares import check_shares, refuse_twice, share
 from .storable import storable
 from .tool import Tool, as_tool
 from .until import Condition, until
@@ -137,6 +138,7 @@ class Agent:
         max_steps: Model calls of one turn at most; then it ends with its last text.
         fallback: The model that is asked when that fails; or such models by class of failure, `any` for all others.
         limits: What each of its turns may spend, with all that it causes elsewhere.
+        output: What its answers fit, as a pydantic class or a JSON schema of an object; None for any text.
     """
 
     name: str
@@ -153,9 +155,11 @@ class Agent:
     max_steps: int = MAX_STEPS
     fallback: fallbacks.Fallback = ""
     limits: Limits | None = None
+    output: Output = None
 
     def __post_init__(self) -> None:
         checked_name(self.name, "an agent")
+        schema_for(self.output, f"output of agent {self.name!r}")
         for what in ("instructions", "description", "persona", "human", "model"):
             checked_text(getattr(self, what), f"{what} of agent {self.name!r}")
         if self.max_steps < 1:
@@ -167,7 +171,7 @@ class Agent:
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         object.__setattr__(self, "blocks", self._all_blocks())
         names = [*(tool.name for tool in self.all_tools), *self.messaging]
-        _refuse_twice(names, f"tools of agent {self.name!r}")
+        refuse_twice(names, f"tools of agent {self.name!r}")
 
     def _all_blocks(self) -> tuple[Block, ...]:
         own = [
@@ -176,7 +180,7 @@ class Agent:
             if value
         ]
         blocks = (*own, *self.blocks)
-        _refuse_twice([block.label for block in blocks], f"blocks of agent {self.name!r}")
+        refuse_twice([block.label for block in blocks], f"blocks of agent {self.name!r}")
         return blocks
 
     @property
@@ -225,6 +229,8 @@ class Agent:
             max_steps=self.max_steps,
             fallback=fallbacks.specs(self.fallback, self.model, f"agent {self.name!r}"),
             limits=self.limits.grant() if self.limits else None,
+            output=schema_for(self.output, f"output of agent {self.name!r}"),
+            output_code=code_for(self.output),
         )
 
 
@@ -261,7 +267,7 @@ class Group:
         _refuse_strangers(self.name, self.all_members)
         if not self.all_members:
             raise SpecError(f"group {self.name!r} has no members; at least one is wanted")
-        _refuse_twice([one.name for one in self.everybody], f"those in group {self.name!r}")
+        refuse_twice([one.name for one in self.everybody], f"those in group {self.name!r}")
         if self.name in names_below(self):
             raise SpecError(f"group {self.name!r} is inside itself, or a member has its name")
         if not callable(getattr(self.pattern, "next", None)):
@@ -330,59 +336,6 @@ def member_use(member: Agent | Group) -> MemberUse:
     return MemberUse(stream=member.stream, description=member.description, tags=tags)
 
 
-def share(block: Block, group: Group) -> BlockShare:
-    """Return `block` as the group shares it: with Sleeptime the members write it, else all, unless it says who."""
-    return share_of(block, members_write=getattr(group.pattern, "members_write", False))
-
-
-def share_of(block: Block, *, members_write: bool) -> BlockShare:
-    """Return `block` as a group shares it whose members write what does not say who else."""
-    writers = () if block.writers is None and block.access == "read" else block.writers
-    by_members = members_write and writers is None
-    return BlockShare(label=block.label, stream=f"block-{block.label}", writers=writers, by_members=by_members)
-
-
-def check_shares(group: Group) -> None:
-    """Check the blocks of a group against those that each in it has of its own.
-
-    Raises:
-        SpecError: One is owned, twice there, written by a stranger, or has the label of another block of a member.
-    """
-    _refuse_twice([block.label for block in group.all_blocks], f"blocks of group {group.name!r}")
-    names = {one.name for one in group.everybody}
-    for block in group.all_blocks:
-        if block.owned:
-            raise SpecError(f"block {block.label!r} of group {group.name!r} is owned by each agent; share another")
-        strangers = sorted(set(block.writers or ()) - names)
-        if strangers:
-            raise SpecError(f"block {block.label!r} is written by {', '.join(strangers)}, not in group {group.name!r}")
-        for one in group.everybody:
-            for own in one.all_blocks:
-                if own.label == block.label and own.owned:
-                    raise SpecError(
-                        f"{one.name!r} has a block {own.label!r} of its own; group {group.name!r} shares one"
-                    )
-    if group.manager is not None and getattr(group.pattern, "members_write", False):
-        theirs = {b.label for one in group.all_members for b in one.all_blocks if b.access == "write" and not b.owned}
-        theirs |= {block.label for block in group.all_blocks}
-        both = sorted(b.label for b in group.manager.all_blocks if b.access == "write" and b.label in theirs)
-        if both:
-            raise SpecError(
-                f"the manager {group.manager.name!r} may edit {', '.join(both)}, which the members of "
-                f"{group.name!r} edit in the background; let it only read them"
-            )
-
-
-def names_below(group: Group) -> set[str]:
-    """Return the names of all members of `group`, and of theirs."""
-    found: set[str] = set()
-    for member in group.everybody:
-        found.add(member.name)
-        if isinstance(member, Group):
-            found |= names_below(member)
-    return found
-
-
 def _refuse_strangers(group: str, members: Iterable[object]) -> None:
     wrong = [member for member in members if not isinstance(member, Agent | Group)]
     if wrong:
@@ -395,7 +348,11 @@ def _refuse_no_agents(group: str, managers: Iterable[object]) -> None:
         raise SpecError(f"group {group!r} has the manager {wrong[0]!r}; an Agent is wanted")
 
 
-def _refuse_twice(names: list[str], what: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SpecError(f"{what}: {', '.join(twice)} stands there more than once")
+def names_below(group: Group) -> set[str]:
+    """Return the names of all members of `group`, and of theirs."""
+    found: set[str] = set()
+    for member in group.everybody:
+        found.add(member.name)
+        if isinstance(member, Group):
+            found |= names_below(member)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from pydantic_core import from_json, to_json
 
@@ -11,16 +12,23 @@ from callboard.events.codec import MAX_TEXT
 MARK = "\ufffd"
 """Stands for a character that cannot be stored."""
 
+WRONG = re.compile("[\0\ud800-\udfff]+")
+"""Characters that cannot be stored."""
+
 
 def storable(text: str) -> tuple[str, int]:
-    """Return `text` with NUL and lone surrogates replaced, cut to what an event holds; and how many were. Pure."""
+    """Return `text` with NUL and lone surrogates replaced, cut to what an event holds; and how many were.
+
+    Costs no more than what is kept, however long the text is. Pure.
+    """
     if text.isascii() and "\0" not in text and len(text) <= MAX_TEXT:
         return text, 0
-    clean = "".join(MARK if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in text)
-    replaced = sum(new != old for new, old in zip(clean, text, strict=True))
+    kept = text[:MAX_TEXT]
+    replaced = sum(map(len, WRONG.findall(kept)))
+    clean = WRONG.sub(lambda found: MARK * len(found[0]), kept) if replaced else kept
     data = clean.encode()
-    if len(data) > MAX_TEXT:
-        cut = f"\n[cut: {len(data):,} bytes in all]"
+    if len(text) > MAX_TEXT or len(data) > MAX_TEXT:
+        cut = f"\n[cut: {len(text):,} characters in all]"
         clean = data[: MAX_TEXT - len(cut)].decode(errors="ignore") + cut
     return clean, replaced
 

@@ -95,6 +95,7 @@ class AgentKeys(Keys):
     max_steps: int = Field(0, ge=1)
     fallback: _Words | dict[str, _Words | list[_Words]] = ""
     limits: object = None
+    output: str | dict[str, JsonValue] = {}
 
 
 class GroupKeys(Keys):

@@ -10,6 +10,7 @@ from callboard.events import SpecError
 from .limits import Limits
 from .memory import tool_specs
 from .messaging import MESSAGING
+from .outputs import schema_for
 from .patterns import Pattern, RoundRobin
 from .prices import Price
 from .specs import Agent, Block, Group, checked_name
@@ -114,6 +115,12 @@ class Reader:
         tools = [self._tool(tool, "agents", name, "tools", n, edits=edits) for n, tool in enumerate(keys.tools)]
         given = keys.model_dump(exclude_unset=True, exclude={"blocks", "tools", "limits"})
         limits = self._limits(keys.limits, "agents", name, "limits")
+        if "output" in given:
+            with self.faults.finding("agents", name, "output"):
+                output = given.pop("output")
+                output = code_at(output) if isinstance(output, str) else output
+                schema_for(output, "it")
+                given["output"] = output
         with self.faults.finding("agents", name):
             if fine:
                 self.agents[name] = Agent(name, **given, blocks=_found(blocks), tools=_found(tools), limits=limits)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints, overload
 
 import anyio
 from anyio import to_thread
@@ -15,12 +15,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import to_json
 
-from callboard.events import SpecError
+from callboard.events import DeliveryFailed, SpecError
 from callboard.events.specs import InDoubt, ToolSpec
 
+from . import forks
+from .blocking import WATCH
 from .code import address_of
 from .memory import EDITS, faults, schema_of
 from .messaging import MESSAGING
+from .others import ToolFailed, is_ours, words_of
+
+if TYPE_CHECKING:
+    from .reach import Reach
 
 Reconcile = Callable[[str], Awaitable[str] | str]
 """Given the key of a call in doubt, looks whether it was done and returns what to tell the model."""
@@ -39,6 +45,36 @@ class ToolContext:
     key: str
     agent: str
     trace: str
+    reach: Reach | None = field(default=None, repr=False, compare=False)
+
+    async def ask(self, name: str, text: str | BaseModel, *, timeout: float | None = None) -> str:
+        """Ask the agent or group called `name`, and return its answer.
+
+        The message is recorded under this call, numbered in the order of asking: a tool that runs again after a crash
+        and asks the same gets the recorded answer. From a plain function, which runs in a worker thread, call
+        `anyio.from_thread.run(context.ask, name, text)`.
+
+        Args:
+            text: What to ask; of a pydantic model its JSON.
+            timeout: Seconds until the other is told to stop; it never outlasts the tool's own.
+
+        Raises:
+            RequestFailed: There is no answer; says why.
+            DeliveryFailed: It was not sent: nobody is called that (`NoSuchActor`), it is the agent itself, the call
+                has ended (`CallEnded`), or a tool that runs again asks another thing (`MessageChanged`).
+            TextRefused: The text cannot be taken in.
+            TimeoutError: There was no answer in time.
+        """
+        return await self._reach().send("ask", name, text, timeout)
+
+    async def tell(self, name: str, text: str | BaseModel) -> None:
+        """Tell the agent or group called `name` something; return when it can no longer be lost. Else as `ask`."""
+        await self._reach().send("tell", name, text)
+
+    def _reach(self) -> Reach:
+        if self.reach is None:
+            raise DeliveryFailed("this context belongs to no agent, so that it reaches nobody; let an agent call")
+        return self.reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +168,8 @@ class Tool:
             with anyio.fail_after(self.timeout):
                 return as_result(await run(self.function, **values))
         except TimeoutError:
-            raise ToolFailed(f"no result after {self.timeout:g} seconds; it may still go on outside") from None
+            why = f"{self.name} gave no result after {self.timeout:g} seconds; it may still go on outside"
+            raise ToolFailed(why) from None
 
     def values(self, arguments: str) -> dict[str, Any]:
         """Return JSON `arguments` as the function gets them.
@@ -148,16 +185,27 @@ class Tool:
         return {name: getattr(filled, name) for name in model.model_fields}
 
 
-class ToolFailed(Exception):
-    """What a model is told of a call that gave no result. Never leaves the actor."""
-
-
 async def run(function: Callable[..., Any], *args: object, **values: object) -> object:
-    """Call `function`: on the loop where it is async, else in a worker thread that a time-out leaves behind."""
-    if inspect.iscoroutinefunction(function):
-        return await function(*args, **values)
-    result = await to_thread.run_sync(partial(function, *args, **values), abandon_on_cancel=True)
-    return await result if inspect.isawaitable(result) else result
+    """Call `function`: on the loop where it is async, else in a worker thread that a time-out leaves behind.
+
+    Raises:
+        ToolFailed: It raised what is no `Exception`, such as `KeyboardInterrupt`, or a cancellation of its own.
+    """
+    process, name = forks.noted(), getattr(function, "__name__", "")
+    try:
+        if inspect.iscoroutinefunction(function):
+            result: object = function(*args, **values)
+        else:
+            result = await to_thread.run_sync(partial(forks.alone, function, args, values), abandon_on_cancel=True)
+        if inspect.iscoroutine(result):
+            return await WATCH.run(name, result)
+        return await result if inspect.isawaitable(result) else result
+    except BaseException as error:
+        if isinstance(error, Exception) or is_ours(error):
+            raise
+        raise ToolFailed(words_of(error)) from error
+    finally:
+        forks.end_child(process)
 
 
 def as_result(value: object) -> str:

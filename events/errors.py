@@ -25,11 +25,14 @@ CallboardError
 │   ├── ActorParked             its code cannot be found; `start` it
 │   ├── ActorStopped            it failed too often; mend the cause and `start` it
 │   ├── WaitsInCircle           whoever is asked waits for the asker
+│   ├── CallEnded               a tool reaches others after its call has ended
+│   ├── MessageChanged          a tool that runs again sends another thing than before
 │   ├── MailboxFull             no room in time
 │   └── Undelivered             the recipient stopped first; deliver again
 ├── NotWaiting                  a call that does not wait for a person, or a request that has ended
 │   └── AlreadyDecided          a person decided before
 ├── ApprovalMismatch            a decision about other arguments than those of the call
+├── OutputInvalid               an answer that is not the data that is wanted
 ├── RequestFailed               a request that ended without an answer
 └── ModelError                  a model call that gave no whole reply
     └── ScriptEnded             a scripted model was asked once too often
@@ -250,6 +253,25 @@ class WaitsInCircle(DeliveryFailed):
         self.names = tuple(names)
 
 
+class CallEnded(DeliveryFailed):
+    """A tool reaches others though its call has ended: it returned, was cancelled, or its time was up."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(f"the tool call {call!r} has ended, so nothing was sent; reach others while it runs")
+        self.call = call
+
+
+class MessageChanged(DeliveryFailed):
+    """A tool that runs again sends another thing, or to another, than what is recorded as its `n`-th message."""
+
+    def __init__(self, call: str, n: int) -> None:
+        super().__init__(
+            f"message {n} of the tool call {call!r} is recorded with another text, kind or recipient; let a tool that "
+            "may run again send the same in the same order, or declare it effect='once'"
+        )
+        self.call, self.n = call, n
+
+
 class MailboxFull(DeliveryFailed):
     """A request found no room in time; nothing was recorded."""
 
@@ -287,6 +309,16 @@ class ApprovalMismatch(CallboardError):
             "look at the arguments again, and decide on these"
         )
         self.call, self.found, self.wanted = call, found, wanted
+
+
+class OutputInvalid(CallboardError):
+    """An answer is not what a pydantic class takes; `faults` says what is wrong."""
+
+    def __init__(self, wanted: str, stop_reason: str, faults: str) -> None:
+        super().__init__(
+            f"the answer (stop_reason {stop_reason!r}) is no {wanted}: {faults}; its text is in `answer.text`"
+        )
+        self.wanted, self.stop_reason, self.faults = wanted, stop_reason, faults
 
 
 class RequestFailed(CallboardError):

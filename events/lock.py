@@ -10,6 +10,18 @@ from contextlib import contextmanager
 
 from .errors import LogInUse, LogUnwritable, NotALog
 
+_held = set[int]()
+"""The lock files of this process. A forked child lets go of them, else it would hold a log after its parent's end."""
+
+
+def _let_go() -> None:
+    for file in _held:
+        os.close(file)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 @contextmanager
 def locked(log: str, *, takeover: bool = False) -> Generator[None]:
@@ -35,8 +47,10 @@ def locked(log: str, *, takeover: bool = False) -> Generator[None]:
         except OSError as error:
             raise LogUnwritable(log, f"its lock file cannot be opened ({error.strerror})") from None
         try:
+            _held.add(file)
             yield
         finally:
+            _held.discard(file)
             os.ftruncate(file, 0)
     except NotALog:
         if not existed:

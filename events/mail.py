@@ -147,15 +147,22 @@ class TurnCancelling(Event, goes_on="turn", takes_in=True):
     """Whoever asked no longer wants this; the turn stays open until what it began has ended."""
 
 
+class OutputRefused(Event, goes_on="turn"):
+    """What the model said last does not fit the schema of its agent's answers; `text` tells it what is wrong."""
+
+    text: Text
+
+
 class TurnFinished(TextReply, closes="turn"):
     """The turn ended with an answer.
 
     Attributes:
-        stop_reason: Why it ended there: `end`, `max_steps`, `empty`, `max_turns`, ...
+        stop_reason: Why it ended there: `end`, `max_steps`, `empty`, `max_turns`, `invalid`, ...
         uses: Tools of the turn alone that the model ended it with.
         data: What a pattern gives besides the text, less the texts in it.
         quotes: The texts in `data`.
         limit: Which limit it reached and how, where that ended it.
+        is_data: Whether `text` is a JSON object that fits the schema of the agent's answers.
     """
 
     stop_reason: str = "end"
@@ -163,6 +170,7 @@ class TurnFinished(TextReply, closes="turn"):
     data: dict[str, JsonValue] = {}
     quotes: tuple[Quote, ...] = ()
     limit: str = ""
+    is_data: bool = False
 
 
 class TurnFailed(TextReply, closes="turn"):

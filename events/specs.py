@@ -72,6 +72,8 @@ class AgentSpec(Frozen):
     Attributes:
         fallback: The models that are asked when its own fails, in order.
         limits: What each of its turns may spend, with all that it causes.
+        output: JSON schema of its answers; empty where they are any text.
+        output_code: Where the class is that the schema was made of, as `module:name`; empty without one.
     """
 
     name: str
@@ -85,6 +87,8 @@ class AgentSpec(Frozen):
     max_steps: int = 50
     fallback: tuple[FallbackSpec, ...] = ()
     limits: Grant | None = None
+    output: dict[str, JsonValue] = {}
+    output_code: str = ""
 
 
 class PatternSpec(Frozen):

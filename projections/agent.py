@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import sha256
-
-from pydantic_core import to_json
 
 from callboard.events import Event, Text
 from callboard.events.catalog import (
@@ -23,6 +20,8 @@ from callboard.events.catalog import (
     ModelCallFinished,
     ModelCallRequested,
     ModelCallStarted,
+    OutputRefused,
+    Part,
     QuestionAnswered,
     QuestionAsked,
     RecipientsChosen,
@@ -46,6 +45,7 @@ from callboard.events.specs import AgentSpec, BlockUse, ToolSpec
 from . import desk as desks
 from .desk import Desk
 from .growing import Growing
+from .paths import call_of, digest_in, digest_of
 from .projection import Projection
 from .prompt import Heard, Line, Replied, Result, digest, messages_of
 from .words import name_of, tools_in
@@ -85,7 +85,8 @@ class ToolCall:
             or `answered` (what was sent came back, as `text`); of messages `sending`, and `expired`
             when they are waited for no longer; of what a person decides `asked` (may it begin? `text` says
             why nobody else could decide), `approved` and `question`.
-        recipients: Whom its messages go to; `sent` says how many went out, `came` what came of each, from 1.
+        recipients: Whom its messages go to; `sent` says how many went out, `came` what came of each, from 1;
+            of a tool of the user's own that sends, `said` has the digest of each.
         due: Until when replies are waited for.
         about: The digest that an approval was asked for or given for.
     """
@@ -99,6 +100,7 @@ class ToolCall:
     recipients: tuple[str, ...] = ()
     sent: int = 0
     came: dict[int, tuple[Text, bool]] = field(default_factory=dict[int, tuple[Text, bool]])
+    said: dict[int, str] = field(default_factory=dict[int, str])
     due: datetime | None = None
     about: str = ""
 
@@ -110,11 +112,6 @@ class ToolCall:
     def digest(self) -> str:
         """What an approval of the attempt that would begin next is bound to."""
         return digest_of(self.wanted.tool, self.wanted.arguments, self.attempt + 1)
-
-
-def digest_of(tool: str, arguments: str, attempt: int) -> str:
-    """Return the hash of one attempt of a call: SHA-256 over the three as a compact JSON array, 32 hex digits. Pure."""
-    return sha256(to_json([tool, str(arguments), attempt])).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +146,7 @@ class AgentState:
         reads: The blocks of this turn's prompts, by label, also those that it has no more.
         ends: Tools of the turn alone that were called: they end it.
         refused: Calls of such tools that were wrong, the last one as it was written.
+        unfit: Answers of this turn that did not fit the agent's schema.
     """
 
     spec: AgentSpec | None = None
@@ -172,6 +170,7 @@ class AgentState:
     reads: dict[str, BlockUse] = field(default_factory=dict[str, BlockUse])
     ends: tuple[ToolUse, ...] = ()
     refused: tuple[ToolUse, ...] = ()
+    unfit: int = 0
 
     @property
     def abilities(self) -> tuple[ToolSpec, ...]:
@@ -239,7 +238,7 @@ def _hear(state: AgentState) -> AgentState:
     group = name_of(turn.sender) if turn.sender.startswith("group-") else ""
     state = replace(
         state, step=0, uses=None, failed=None, said=Text(), empty=0, compiled=None, notes=(), reads={}, ends=(),
-        refused=(),
+        refused=(), unfit=0,
     )  # fmt: skip
     if turn.fresh:
         state = _forget(state, group)
@@ -268,6 +267,9 @@ def _of_model(state: AgentState, event: Event) -> AgentState:
             return _reply(replace(state, model=None), text, uses)
         case ModelCallFailed(text=text):
             return replace(state, model=None, failed=text)
+        case OutputRefused(id=id, text=text):
+            state = replace(state, unfit=state.unfit + 1, uses=None)
+            return _with_line(state, Heard(id, "ask", (Part("callboard", text),)))
         case _:
             return state
 
@@ -350,17 +352,11 @@ def _of_message(state: AgentState, event: Event, id: str) -> AgentState:
     if call is None:
         return state
     if isinstance(event, MessageSent):
-        return _with_tool(state, replace(call, sent=call.sent + 1))
+        said = {} if call.wanted.effect == "send" else {**call.said, call_of(id)[1]: digest_in(event)}
+        return _with_tool(state, replace(call, sent=call.sent + 1, said=said))
     text = event.text if isinstance(event, SendAnswered | SendFailed) else Text(DELIVERED)
     came = {**call.came, call_of(id)[1]: (text, not isinstance(event, SendFailed))}
     return _with_tool(state, replace(call, came=came))
-
-
-def call_of(send: str) -> tuple[str, int]:
-    """Return the tool call that a message belongs to, and which of its messages it is; 0 for an edit. Pure."""
-    turn, numbers, _ = send.rsplit("/", 2)
-    parts = numbers.split(".")
-    return (f"{turn}/{parts[0]}/{parts[1]}", int(parts[2])) if len(parts) == 3 else (send, 0)
 
 
 def _ending(state: AgentState, event: Event, id: str) -> AgentState:

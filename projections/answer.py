@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import from_json, to_json
 
-from callboard.events import RecordedEvent
+from callboard.events import OutputInvalid, RecordedEvent
 from callboard.events.catalog import (
     ChoiceMade,
     JobFailed,
@@ -17,6 +20,7 @@ from callboard.events.catalog import (
     MessageReceived,
     MessageSent,
     ModelCallFinished,
+    OutputRefused,
     Reply,
     SendAnswered,
     SendFailed,
@@ -27,17 +31,20 @@ from callboard.events.catalog import (
 from .quotes import whole
 from .words import name_of
 
+M = TypeVar("M", bound=BaseModel)
+
 SPEAKER = "choose_next_speaker"
 """The tool of a choice that gives the word, and is no word itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One member's word, or its vote; `error` says why there is no text."""
+    """One member's word, or its vote; `error` says why there is no text; `data` is the JSON object that it fits."""
 
     speaker: str
     text: str
     error: str = ""
+    data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,14 @@ class Answer:
     """The answer to a request.
 
     Attributes:
-        stop_reason: Why it ended there: `end`, `max_turns`, `max_steps`, `empty`; `failed` or `cancelled`.
+        stop_reason: Why it ended there: `end`, `max_turns`, `max_steps`, `empty`, `invalid`; `failed` or `cancelled`.
         turns: Who spoke, in order; one turn where an agent was asked.
         usage: Tokens of every model call that the request led to.
         trace: The request's id, for `callboard trace`.
-        data: What the pattern gave besides the text.
+        data: What the pattern gave besides the text; of an agent whose answers fit a schema, the text as data.
         jobs: Background work that followed, as it stood when this was made.
         limit: Which limit it reached and how, where that ended it.
+        faults: Why the text does not fit that schema, where it does not; `data` is empty then.
     """
 
     text: str
@@ -72,6 +80,21 @@ class Answer:
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     jobs: tuple[Job, ...] = ()
     limit: str = ""
+    faults: str = ""
+
+    def parsed(self, model: type[M]) -> M:
+        """Return the data as a value of a pydantic class.
+
+        Raises:
+            OutputInvalid: The data does not fit the class, or there is none; says what is wrong.
+        """
+        try:
+            return model.model_validate_json(to_json(self.data))
+        except ValidationError as error:
+            found = self.faults or "; ".join(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".lstrip(": ") for fault in error.errors()
+            )
+            raise OutputInvalid(model.__name__, self.stop_reason, found) from None
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -86,22 +109,36 @@ def answer_of(events: Sequence[RecordedEvent], id: str) -> Answer | None:
         return None
     data = reply.data
     assert isinstance(data, Reply)
-    words = str(data.words)
+    words, shaped = str(data.words), _data_of(events)
     reason = data.stop_reason if isinstance(data, TurnFinished) else _failed(reply)
-    turns = _turns(events, reply.stream, id)
-    own = Turn(name_of(reply.stream), words if data.ok else "", "" if data.ok else words)
+    turns = _turns(events, reply.stream, id, shaped)
+    own = Turn(name_of(reply.stream), words if data.ok else "", "" if data.ok else words, shaped.get(id, {}))
+    given = whole(data.data, data.quotes) if isinstance(data, TurnFinished) else {}
+    faults = [str(e.data.text) for e in events if isinstance(e.data, OutputRefused) and e.data.id == id]
     limit = data.limit if isinstance(data, TurnFinished) else ""
     return Answer(
         words if data.ok else "", reason, turns or (own,), usage_of(events), id.split("/", 1)[0],
-        whole(data.data, data.quotes) if isinstance(data, TurnFinished) else {}, _jobs(events, id), limit,
+        shaped.get(id, given), _jobs(events, id), limit, faults[-1] if faults and reason == "invalid" else "",
     )  # fmt: skip
+
+
+def _data_of(events: Sequence[RecordedEvent]) -> dict[str, dict[str, JsonValue]]:
+    """Return the answers that are data, by the id of the turn; not those whose text was erased."""
+    found: dict[str, dict[str, JsonValue]] = {}
+    for event in events:
+        if isinstance(event.data, TurnFinished) and event.data.is_data:
+            with suppress(ValueError):
+                found[event.data.id] = from_json(event.data.text)
+    return found
 
 
 def _failed(reply: RecordedEvent) -> str:
     return "cancelled" if reply.type in ("TurnCancelled", "MessageRefused") else "failed"
 
 
-def _turns(events: Sequence[RecordedEvent], stream: str, id: str) -> tuple[Turn, ...]:
+def _turns(
+    events: Sequence[RecordedEvent], stream: str, id: str, shaped: Mapping[str, dict[str, JsonValue]]
+) -> tuple[Turn, ...]:
     sent: dict[str, str] = {}
     turns: list[Turn] = []
     jobs = set[str]()
@@ -119,7 +156,7 @@ def _turns(events: Sequence[RecordedEvent], stream: str, id: str) -> tuple[Turn,
             case JobStarted(id=job):
                 jobs.add(job)
             case SendAnswered(id=turn, text=text) if turn in sent and turn not in jobs:
-                turns.append(Turn(sent[turn], str(text)))
+                turns.append(Turn(sent[turn], str(text), data=shaped.get(turn, {})))
             case SendFailed(id=turn, text=text) if turn in sent and turn not in jobs:
                 turns.append(Turn(sent[turn], "", str(text)))
             case _:

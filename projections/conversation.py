@@ -20,6 +20,7 @@ from callboard.events.catalog import (
     MessageSent,
     ModelCallFinished,
     ModelCallStarted,
+    OutputRefused,
     SendAnswered,
     SendFailed,
     ToolCallFailed,
@@ -116,6 +117,8 @@ def _spoken(view: Conversation, event: RecordedEvent) -> None:
             view.add(event, view.tools.pop(id), me, text, "result")
         case ToolCallFailed(id=id, text=text):
             view.add(event, view.tools.pop(id), me, text, "failure")
+        case OutputRefused(text=text):
+            view.add(event, "callboard", me, text, "failure")
         case _:
             pass
 

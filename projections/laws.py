@@ -34,6 +34,9 @@ OF_GROUPS = (
 )  # fmt: skip
 """Types that stand in streams of groups, though their names or what they are about would not say so."""
 
+OF_ONE_AGENT = ("OutputRefused",)
+"""Types about turns that stand in streams of agents alone."""
+
 GIVEN = ("BlockAttached", "BlockDetached")
 """What a group does to whoever is in it."""
 
@@ -148,7 +151,7 @@ def _may_stand(kind: str, event: RecordedEvent) -> bool:
     about = data.opens or data.goes_on or data.closes
     if (type in OF_THE_LOG) != (kind == "system"):
         return False
-    if about in OF_AGENTS:
+    if about in OF_AGENTS or type in OF_ONE_AGENT:
         return kind == "agent"
     if about == "job" or type in OF_GROUPS:
         return kind == "group"

@@ -19,6 +19,11 @@ from callboard.events.specs import AgentSpec, ToolSpec
 RENDERING = 1
 """The number of this layout."""
 
+WANTED = (
+    "When you need no more tools, answer with one JSON object that fits this JSON schema: no other words around it."
+)
+"""What an agent is told whose answers are data; its schema follows."""
+
 Message = dict[str, object]
 """In the form of the chat completions API."""
 
@@ -108,8 +113,10 @@ def is_object(text: str) -> bool:
 
 
 def system_message(spec: AgentSpec, blocks: Sequence[Shown]) -> Message:
-    """Return the one system message: instructions, then what the agent remembers. Pure."""
+    """Return the one system message: instructions, what answers fit, then what the agent remembers. Pure."""
     parts = [str(spec.instructions)] if spec.instructions else []
+    if spec.output:
+        parts.append(f"{WANTED}\n{to_json(spec.output).decode()}")
     if blocks:
         parts.append("\n".join(["<memory>", *(_block(block) for block in blocks), "</memory>"]))
     return {"role": "system", "content": "\n\n".join(parts)}

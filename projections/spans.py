@@ -63,6 +63,7 @@ class TurnSpan(Span):
         instead_of: Id of the turn that this one is a try of; empty where it is the first.
         uses: Tools of the turn that it ended with: tasks delegated, a handoff, a vote.
         data: What the pattern gave besides the text.
+        faults: Why an answer did not fit its schema, each time.
         steps: What it led to, in order: model calls, tool calls, turns of others, decisions.
     """
 
@@ -76,6 +77,7 @@ class TurnSpan(Span):
     instead_of: str = ""
     uses: tuple[ToolUse, ...] = ()
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    faults: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list["Step"])
 
 

@@ -34,6 +34,7 @@ from callboard.events.catalog import (
     ModelCallFinished,
     ModelCallRequested,
     ModelCallStarted,
+    OutputRefused,
     Reply,
     SendFailed,
     ToolCallFailed,
@@ -52,6 +53,7 @@ from callboard.events.catalog import (
 )
 
 from .block import difference, spliced
+from .paths import call_of
 from .projection import Projection, fold
 from .quotes import whole
 from .spans import (
@@ -117,6 +119,8 @@ class Traces:
                 turn.attempt = attempt
             case TurnCancelling():
                 turn.state = "cancelling"
+            case OutputRefused(text=text):
+                turn.faults = (*turn.faults, str(text))
             case TurnFinished(text=text, stop_reason=reason, uses=uses, data=given, quotes=quotes):
                 turn.text, turn.stop_reason, turn.uses, turn.data = str(text), reason, uses, whole(given, quotes)
                 _end(turn, event, "answered")
@@ -138,11 +142,15 @@ class Traces:
 
     def _put(self, span: Root) -> None:
         same = self._tools.get(span.id) or self._jobs.get(span.id)  # what a tool or a job sends has its id
-        parent = same or self._parent(span.id)
+        parent = same or self._sender(span.id) or self._parent(span.id)
         if parent is not None:
             parent.steps.append(span)
         elif isinstance(span, TurnSpan) or "-" not in span.asked_by:
             self.roots.append(span)  # an agent's edit without its turn belongs to a request not read here
+
+    def _sender(self, id: str) -> ToolSpan | None:
+        """Return the tool call that the message `id` was sent by; None where it was none."""
+        return self._tools.get(call_of(id)[0]) if id.count("/") > 1 else None
 
     def _parent(self, path: str) -> TurnSpan | ToolSpan | None:
         while path := path.rpartition("/")[0]:

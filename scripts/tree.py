@@ -78,6 +78,8 @@ def tree(root: Root, *, full: bool) -> RenderableType:
 def _grow(tree: Tree, span: Step, *, full: bool) -> None:
     if not isinstance(span, TurnSpan | ToolSpan | JobSpan):
         return
+    for fault in span.faults if isinstance(span, TurnSpan) else ():
+        tree.add(styled(("✗ ", "red")) + shortened(fault, full=full))
     for step in span.steps:
         _grow(tree.add(_label(step, full=full)), step, full=full)
     if isinstance(span, TurnSpan) and (end := _end(span, full=full)) is not None:

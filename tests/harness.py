@@ -274,6 +274,7 @@ def unordered(events: list[RecordedEvent]) -> list[str]:
             case _:
                 pass
     unsent = {e.data.id for e in events if isinstance(e.data, catalog.SendFailed) and "waits for" in e.data.text}
+    unsent |= {e.data.id for e in events if isinstance(e.data, catalog.MessageRefused)}  # a cancel was faster
     went = {pair: [id for id in ids if id not in unsent] for pair, ids in sent.items()}
     return [
         f"order of {pair}: {went.get(pair)} but {got[pair]}" for pair in sent | got if went.get(pair, []) != got[pair]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutations import AGENT, AGENT_ACTOR, Mutant
+from .mutations import Mutant
 
 SLOTS, PROVIDERS, BREAKER, FALLBACKS = (
     "actors/slots.py",
@@ -16,13 +16,30 @@ DESK, LIVE, RULES, CIRCUIT = (
 )  # fmt: skip
 
 MODEL_MUTANTS = (
-    Mutant("a call begins without a slot", AGENT, "if slot != fallbacks.asked(state.spec, call):", "if False:", RULES),
-    Mutant("a slot for another model will do", AGENT, " and command.model == fallbacks.wanted(state)", "", RULES),
-    Mutant("a refusal counts whenever it comes", AGENT,
-           "(call.id, call.attempt, fallbacks.wanted(state)) != (refused.id, refused.after, refused.model)", "False",
-           RULES),
-    Mutant("attempts that do not go out have no end", AGENT, "refused.retry_at if number < MAX_ATTEMPTS else None",
-           "refused.retry_at", RULES),
+    Mutant(
+        "a call begins without a slot", "actors/calls.py",
+        "if slot != fallbacks.asked(state.spec, call):",
+        "if False:",
+        RULES,
+    ),
+    Mutant(
+        "a slot for another model will do", "actors/calls.py",
+        "(call.attempt, fallbacks.wanted(state)) != (begin.after, begin.model)",
+        "call.attempt != begin.after",
+        RULES,
+    ),
+    Mutant(
+        "a refusal counts whenever it comes", "actors/calls.py",
+        "(call.id, call.attempt, fallbacks.wanted(state)) != (refused.id, refused.after, refused.model)",
+        "False",
+        RULES,
+    ),
+    Mutant(
+        "attempts that do not go out have no end", "actors/calls.py",
+        "refused.retry_at if number < MAX_ATTEMPTS else None",
+        "refused.retry_at",
+        RULES,
+    ),
     Mutant("a system has any number of slots", SLOTS, "self._running < self._most\n            and ", "", DESK),
     Mutant("a provider has any number of slots", SLOTS, "provider.running < provider.at_once", "True", DESK),
     Mutant("one agent after the other is forgotten", SLOTS,
@@ -37,21 +54,33 @@ MODEL_MUTANTS = (
     Mutant("all try whether a model works again", SLOTS,
            "and not (target.trying and target.circuit.trying(self._now()))", "", DESK),
     Mutant("an open circuit refuses nobody", SLOTS, "if circuit.opened(self._now()):", "if False:", DESK),
-    Mutant("a slot that no call wants is kept", AGENT_ACTOR,
-           "        self._hand.keep(fallbacks.wanted(self.state))\n\n", "\n", LIVE),
+    Mutant(
+        "a slot that no call wants is kept", "actors/calling.py",
+        'needed."""\n        self._hand.keep(fallbacks.wanted(self._actor.state))\n',
+        'needed."""\n',
+        LIVE,
+    ),
     Mutant("a slot is dropped before the call that waits for it begins", PROVIDERS,
            "if name is None or self.holds(name):", "if self.holds(name):", DESK),
-    Mutant("who stops keeps its slots", AGENT_ACTOR, "        self._hand.drop()\n", "", LIVE),
+    Mutant("who stops keeps its slots", "actors/calling.py", "        self._hand.drop()\n", "", LIVE),
     Mutant("who stopped takes slots", PROVIDERS, "        if self._dropped:\n            self.keep(None)\n", "", DESK),
-    Mutant("a cancelled call goes on outside", AGENT_ACTOR, " | ModelCallFailed(id=id) if id in", " if id in", LIVE),
+    Mutant(
+        "a cancelled call goes on outside", "actors/calling.py",
+        "        if id in self._scopes:\n            self._scopes[id].cancel()\n",
+        "",
+        LIVE,
+    ),
     Mutant("models go round in circles", FALLBACKS, "spec.fallback[known.index(model) if model in known else 0 :]",
            "spec.fallback", RULES),
     Mutant("a class has every model", FALLBACKS, "if not one.on or kind in one.on", "if True", RULES),
     Mutant("an attempt that was cut counts as a failure", FALLBACKS, "if call.kind else None",
            "if call.attempt else None", RULES),
-    Mutant("a fallback waits, too", AGENT_ACTOR,
-           "            return self.system.outside.now()\n        if not failure.retry", "            pass\n"
-           "        if not failure.retry", LIVE),
+    Mutant(
+        "a fallback waits, too", "actors/calling.py",
+        "            return self._actor.system.outside.now()\n        if not failure.retry",
+        "            pass\n        if not failure.retry",
+        LIVE,
+    ),
     Mutant("what is not sent forgets its model", STATE, "if event.sent and state.model else event.model",
            'if event.sent and state.model else ""', LIVE),
     Mutant("a late failure holds the circuit open", BREAKER, ' or (found == "fails" and circuit.opened(now))', "",

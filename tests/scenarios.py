@@ -16,6 +16,7 @@ from .model_scenarios import MODELS
 from .people_scenarios import PEOPLE
 from .scripted import Everyone, Scenario, agent, asking, script
 from .team_scenarios import TEAMS
+from .tool_scenarios import TOOLS
 from .world import pay, publish, search, wire
 
 PLAN = Block("plan", "nothing yet")
@@ -126,7 +127,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS]
 
 CANCELS = [
     Scenario(

@@ -24,7 +24,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from callboard import ModelReply, ModelRequest, RequestFailed, System
-from callboard.actors.agent_actor import FIRST_PAUSE
+from callboard.actors.calling import FIRST_PAUSE
 from callboard.actors.outside import Outside
 from callboard.events import AppendRejected, MemoryStore, ModelError, NewEvent, OutcomeUnknown, RecordedEvent, catalog
 

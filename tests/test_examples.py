@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +87,15 @@ async def test_a_request_of_the_example_without_a_draft_fails(team: Path) -> Non
         group = await system.start(spec)
         with pytest.raises(Exception, match="has no pen"):
             await group.ask("Write.")
+
+
+def test_the_code_of_the_tools_page_is_what_it_says() -> None:
+    page, names = (DOCS / "tools.md").read_text(), dict[str, Any]()
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(f"from __future__ import annotations\n{block}", "tools.md", "exec"), names)
+    assert names["clerk"].spec().tools[0].parameters["properties"]["city"] == {
+        "description": "Where.",
+        "type": "string",
+    }
+    assert "context" not in names["review"].spec().parameters["properties"] and names["review"].timeout == 600
+    assert names["counter"].spec().output["required"] == ["title", "words"]

@@ -16,6 +16,8 @@ from callboard import (
     RoundRobin,
     Sleeptime,
     System,
+    ToolContext,
+    tool,
 )
 from callboard.actors.messaging import ASK, BROADCAST_ALL, TELL
 from callboard.events import (
@@ -24,6 +26,7 @@ from callboard.events import (
     NotWaiting,
     SQLiteStore,
 )
+from callboard.events.catalog import Grant, MessageSent, ToolCallFailed
 
 from .limited import USED, Scripted, asked, brief, busy, look
 from .scripted import script
@@ -164,3 +167,37 @@ async def test_a_group_that_waits_for_a_person_is_cancelled_like_any_other() -> 
         await talk.cancel(trace)
         await system.quiet()
         assert (await system.pending()).items == {}
+
+
+async def test_what_a_tool_asks_of_another_agent_comes_out_of_the_same_purse() -> None:
+    @tool(effect="read")
+    async def consult(context: ToolContext) -> str:
+        """Ask b twice."""
+        answers = [await context.ask("b", f"part {n}") for n in (1, 2)]
+        return "; ".join(answers)
+
+    model = Scripted(script({"a": [("consult", {})], "b": [("look", {})]}))
+    log = MemoryStore()
+    async with System.open(log, model=model) as system:
+        await system.start(Agent("b", tools=[look]))
+        a = await system.start(Agent("a", tools=[consult]))
+        await a.ask("go", limits=Limits(model_calls=7))
+    given = [e.data.grant async for e in log.read_all() if isinstance(e.data, MessageSent)]
+    assert given == [Grant(model_calls=3), Grant(model_calls=2)]
+
+
+async def test_a_tool_is_told_that_a_limit_keeps_it_from_asking() -> None:
+    @tool(effect="read")
+    async def consult(context: ToolContext) -> str:
+        """Ask b."""
+        return await context.ask("b", "help")
+
+    log = MemoryStore()
+    async with System.open(log, model=Scripted(script({"a": [("consult", {})]}))) as system:
+        await system.start(Agent("b"))
+        a = await system.start(Agent("a", tools=[consult]))
+        await a.ask("go", limits=Limits(hops=1, model_calls=5))
+        with pytest.raises(RequestFailed, match="limit of model_calls"):
+            await a.ask("go", limits=Limits(model_calls=1))
+    failed = [str(e.data.text) async for e in log.read_all() if isinstance(e.data, ToolCallFailed)]
+    assert len(failed) == 1 and "nothing was sent: limit of model_calls: 1 allowed" in failed[0]

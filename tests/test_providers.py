@@ -15,8 +15,8 @@ from anyio.lowlevel import checkpoint
 from rich.console import Console
 
 from callboard import Agent, Block, MemoryStore, ModelReply, ModelRequest, RequestFailed, System, tool
-from callboard.actors.agent import MAX_ATTEMPTS
 from callboard.actors.breaker import FAILURES, PAUSE, WINDOW, Breaker
+from callboard.actors.calls import MAX_ATTEMPTS
 from callboard.actors.fallbacks import KINDS
 from callboard.actors.providers import CALLS_AT_ONCE
 from callboard.actors.team import load_team

@@ -17,7 +17,7 @@ def test_any_text_can_be_stored_and_what_was_fine_stays(text: str) -> None:
 
 def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
     clean, _ = storable("é" * MAX_TEXT)
-    assert len(clean.encode()) <= MAX_TEXT and clean.endswith(f"[cut: {2 * MAX_TEXT:,} bytes in all]")
+    assert len(clean.encode()) <= MAX_TEXT and clean.endswith(f"[cut: {MAX_TEXT:,} characters in all]")
 
 
 @given(

@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from callboard import Agent, Group, MemoryStore, RecordedEvent, RoundRobin, System
 from callboard.actors.agent_actor import AgentActor
+from callboard.actors.calling import Calling
 from callboard.actors.outside import Outside
 from callboard.actors.supervision import INTENSITY
 from callboard.actors.testing import ScriptedModel
@@ -102,15 +103,15 @@ async def test_start_brings_back_an_actor_that_was_stopped(monkeypatch: pytest.M
 
 
 async def test_an_effect_that_fails_is_the_failure_of_its_actor(monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare, left = AgentActor._prepare, [1]  # pyright: ignore[reportPrivateUsage]
+    prepare, left = Calling._prepare, [1]  # pyright: ignore[reportPrivateUsage]
 
-    async def fails(self: AgentActor, *args: object) -> None:
+    async def fails(self: Calling, *args: object) -> None:
         if left[0]:
             left[0] -= 1
             raise ZeroDivisionError("in an effect")
         await prepare(self, *args)  # pyright: ignore
 
-    monkeypatch.setattr(AgentActor, "_prepare", fails)
+    monkeypatch.setattr(Calling, "_prepare", fails)
     store = MemoryStore()
     model = ScriptedModel({"writer": ["well"]})
     async with System.open(store, model=model, outside=Clock().outside()) as system:

@@ -1,0 +1,198 @@
+"""Makes the model calls of one agent: the pause and the slot before an attempt, its prompt, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import anyio
+
+from callboard.events import ModelError
+from callboard.events.catalog import ModelCallStarted, Usage
+from callboard.projections import request as requests
+from callboard.projections.agent import ModelCall
+from callboard.projections.estimate import tokens_in
+from callboard.projections.prompt import Message, Shown, messages_of
+
+from . import fallbacks
+from .breaker import CIRCUIT_OPEN
+from .commands import Begin, Command, Refuse, TakeAttempt, TakeReply
+from .model import ModelReply, ModelRequest
+from .providers import Hand
+from .slots import Refused, Slot
+from .storable import storable, storable_arguments
+
+if TYPE_CHECKING:
+    from .agent_actor import AgentActor
+    from .system import System
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before the second attempt of a model call; it doubles up to the longest, where the provider names none."""
+
+
+class Calling:
+    """What an agent has in hand for its model calls; nothing of it is needed to go on after a restart."""
+
+    def __init__(self, actor: AgentActor) -> None:
+        """Call models for `actor`."""
+        self._actor = actor
+        self._shown: dict[tuple[str, int], Shown] = {}
+        self._messages: list[Message] = []
+        self._rendered = 0
+        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._dropped = False
+        self._hand = Hand(actor.system.providers, actor.stream)
+
+    @property
+    def slot(self) -> str | None:
+        """The model that there is a slot for; None without one."""
+        return self._hand.name
+
+    def reach(self) -> None:
+        """Take a slot where one is free and may be needed, so that a call can begin in the append that wants it."""
+        self._hand.reach(fallbacks.likely(self._actor.state))
+
+    def keep(self) -> None:
+        """Give back a slot that is not needed."""
+        self._hand.keep(fallbacks.wanted(self._actor.state))
+
+    def drop(self) -> None:
+        """Give back all slots: the actor stops."""
+        self._dropped = True
+        self._hand.drop()
+
+    def turn_started(self, *, fresh: bool) -> None:
+        """Forget the blocks of the turn before; with `fresh` the prompt, too."""
+        self._shown.clear()
+        if fresh:
+            self._rendered = 0
+
+    def given_up(self, id: str) -> None:
+        """Let go of an attempt that runs; its request may still be on its way out, and is not to grow."""
+        self._rendered = 0
+        if id in self._scopes:
+            self._scopes[id].cancel()
+
+    def prepare(self, cause: str) -> None:
+        """See that the open model call begins, once its pause is over and the blocks are read."""
+        call = self._actor.state.model
+        if call is not None and call.phase in ("wanted", "stopped", "waiting"):
+            self._actor.spawn(self._prepare, call, cause)
+
+    async def _prepare(self, call: ModelCall, cause: str) -> None:
+        if call.due is not None:
+            pause = (call.due - self._actor.system.outside.now()).total_seconds()
+            await self._actor.system.outside.sleep(max(0.0, pause))
+        model = fallbacks.wanted(self._actor.state)
+        if self._actor.state.model != call or model is None:
+            return  # it goes on without this, or no more
+        refused = await self._hand.wait(model)
+        state = self._actor.state
+        if state.model != call or fallbacks.wanted(state) != model:
+            self._hand.keep(fallbacks.wanted(state))
+            return
+        if refused is not None:
+            self._actor.put(self._refuse(call, model, refused, cause))
+            return
+        assert state.spec is not None
+        uses, current = state.spec.blocks, list[Shown]()
+        for use in uses:
+            block = await self._actor.system.look(use.stream)
+            seen = state.seen.get(use.label)
+            current.append(requests.shown(block, use.label, me=self._actor.stream, seen=seen, read_only=use.read_only))
+        shown = [await self._block(label, version) for label, version in requests.wanted(state)]
+        self._shown |= requests.by_version((*shown, *current))
+        price = self._actor.system.prices.of(self._actor.system.providers.name_of(model))
+        self._actor.put(Begin(call.id, current, shown, call.attempt, uses, model, price, cause=cause))
+
+    def _refuse(self, call: ModelCall, model: str, refused: Refused, cause: str) -> Refuse:
+        """Say that an attempt does not go out; another model is asked at once, this one when it may be."""
+        assert self._actor.state.spec is not None
+        other = fallbacks.after(self._actor.state.spec, model, CIRCUIT_OPEN)
+        due = refused.until if other is None else self._actor.system.outside.now()
+        until = f"{refused.until:%H:%M:%S} UTC"
+        text = f"{model or 'the model'} keeps failing ({refused.why}); it is not asked before {until}"
+        return Refuse(call.id, call.attempt, model, text, due, cause=cause)
+
+    async def _block(self, label: str, version: int) -> Shown:
+        """Return a block as an earlier call of this turn was shown it."""
+        known = self._shown.get((label, version))
+        if known is not None:
+            return known
+        use = self._actor.state.reads[label]
+        block = await requests.block_at(self._actor.system.store, use.stream, version)
+        return requests.shown(block, label, me=self._actor.stream, seen=None, read_only=use.read_only)
+
+    def start(self, started: ModelCallStarted, cause: str) -> None:
+        call, spec, id, attempt = self._actor.state.model, self._actor.state.spec, started.id, started.attempt
+        if call is None or (call.id, call.attempt, call.phase) != (id, attempt, "running") or spec is None:
+            return  # it was cancelled in the same append
+        slot = self._hand.use()
+        assert slot is not None or self._dropped, "an attempt began without a slot"
+        if slot is None:
+            return
+        key = f"{self._actor.system.store.log_id}/{id}"
+        prompt, tools = self._prompt(), self._actor.state.abilities
+        request = ModelRequest(id, attempt, spec.name, call.model, prompt, tools, key, started.hold, spec.output)
+        self._actor.spawn(self._call_model, request, slot, cause)
+
+    def _prompt(self) -> Sequence[Message]:
+        """Return the whole prompt; what was rendered for the call before is used again."""
+        state = self._actor.state
+        if state.notes or self._rendered > len(state.lines):
+            self._rendered = 0
+            return requests.messages(state, self._shown)
+        if not self._rendered:
+            self._messages = [{}]
+        for line in state.lines.since(self._rendered):
+            self._messages += messages_of(line)
+        self._rendered = len(state.lines)
+        self._messages[0] = requests.head(state, self._shown)
+        return self._messages
+
+    async def _call_model(self, request: ModelRequest, slot: Slot, cause: str) -> None:
+        """Make an attempt, for as long as the call is open."""
+        with anyio.CancelScope() as scope:
+            self._scopes[request.id] = scope
+            self._actor.put(await self._attempt(request, slot, cause))
+        if self._scopes.get(request.id) is scope:
+            del self._scopes[request.id]
+
+    async def _attempt(self, request: ModelRequest, slot: Slot, cause: str) -> Command:
+        try:
+            reply = await slot.complete(request, self._actor.system.deltas.sayer(request))
+        except ModelError as failure:
+            due = self._retry_at(request, failure)
+            text = storable(str(failure))[0]
+            return TakeAttempt(request.id, request.attempt, failure.kind, text, due, cause=cause)
+        return _taken(request, reply, self._actor.system, cause)
+
+    def _retry_at(self, request: ModelRequest, failure: ModelError) -> datetime | None:
+        """Return when the next attempt is due: of another model at once, of the same one after a pause."""
+        spec = self._actor.state.spec
+        if spec is not None and fallbacks.after(spec, request.model, failure.kind) is not None:
+            return self._actor.system.outside.now()
+        if not failure.retry:
+            return None
+        pause = failure.retry_after
+        if pause is None:
+            longest = min(FIRST_PAUSE * 2 ** (request.attempt - 1), LONGEST_PAUSE)
+            pause = longest * (0.5 + self._actor.system.outside.random.random() / 2)
+        return self._actor.system.outside.now() + timedelta(seconds=pause)
+
+
+def _taken(request: ModelRequest, reply: ModelReply, system: System, cause: str) -> TakeReply:
+    """Return `reply` as a command, with what cannot be stored replaced."""
+    text, replaced = storable(reply.text)
+    uses: list[tuple[str, str]] = []
+    for name, arguments in reply.uses:
+        clean, n = storable_arguments(arguments)
+        uses.append((storable(name)[0], clean))
+        replaced += n
+    usage, model, reason = reply.usage, storable(reply.model)[0], storable(reply.finish_reason)[0]
+    if usage is None and request.hold is not None:
+        said = tokens_in(text) + sum(tokens_in(name + arguments) for name, arguments in uses)
+        usage = Usage(input_tokens=request.hold.input, output_tokens=said, estimated=True)
+    usd = system.prices.cost(system.providers.name_of(request.model), usage) if usage is not None else None
+    return TakeReply(request.id, text, uses, usage, model, reason, replaced, usd, cause=cause)

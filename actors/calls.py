@@ -1,0 +1,132 @@
+"""What an agent does about its model calls, as rules: each attempt, and what came of it. All pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callboard.events import Event, Text
+from callboard.events.catalog import (
+    ModelAttemptFailed,
+    ModelCallFailed,
+    ModelCallFinished,
+    ModelCallStarted,
+    ToolUse,
+)
+from callboard.projections import AgentState
+from callboard.projections.agent import ModelCall, evolve
+from callboard.projections.estimate import tokens_of
+from callboard.projections.prompt import Shown, tool_schema
+from callboard.projections.request import by_version, fingerprint, messages
+
+from . import fallbacks, limits
+from .breaker import CIRCUIT_OPEN
+from .commands import Begin, Refuse, TakeAttempt, TakeReply
+from .prices import Price
+from .rules import as_text
+
+MAX_ATTEMPTS = 5
+"""Attempts of one model call, the first counted."""
+
+
+def take(state: AgentState, command: Begin | Refuse | TakeAttempt | TakeReply) -> list[Event]:
+    """Return what `command` adds to the log: nothing where it is not waited for any more."""
+    call = state.model
+    if call is None or call.id != command.id:
+        return []
+    match command:
+        case Begin():
+            return _begun(state, call, command)
+        case Refuse():
+            return _refused(state, call, command)
+        case TakeAttempt(id, attempt, kind, text, retry_at):
+            due = retry_at if attempt < MAX_ATTEMPTS else None
+            failed = ModelAttemptFailed(id=id, attempt=attempt, kind=kind, text=as_text(text), retry_at=due)
+            return [failed] if call.attempt == attempt else []
+        case TakeReply():
+            return [_finished(command)]
+
+
+def follow(state: AgentState, call: ModelCall, slot: str | None, why: str) -> list[Event]:
+    """Return what the open call needs next; nothing while it runs, or waits for its turn.
+
+    Args:
+        slot: The model that there is a slot for; None without one.
+        why: Why the turn begins nothing any more, if it does not.
+    """
+    if state.desk.ending or state.desk.spent_up:
+        return [ModelCallFailed(id=call.id, text=Text(why))]
+    if call.phase == "waiting" and not call.retry:
+        return [ModelCallFailed(id=call.id, text=call.failure)]
+    assert state.spec is not None
+    if slot != fallbacks.asked(state.spec, call):
+        return []  # it begins when its turn comes
+    weighs = state.desk.purse is not None and state.desk.purse.weighs
+    if call.phase in ("wanted", "stopped") and not (state.spec.blocks or state.compiled or weighs):
+        return [begun(state, call, ())]
+    return []
+
+
+def _begun(state: AgentState, call: ModelCall, begin: Begin) -> list[Event]:
+    same = begin.uses is None or (state.spec is not None and state.spec.blocks == begin.uses)
+    if not same or (call.attempt, fallbacks.wanted(state)) != (begin.after, begin.model) or call.phase == "running":
+        return []
+    started = begun(state, call, begin.current, begin.shown)
+    return [_weighed(state, started, (*begin.shown, *begin.current), begin.price)]
+
+
+def begun(
+    state: AgentState, call: ModelCall, current: Sequence[Shown], shown: Sequence[Shown] = ()
+) -> ModelCallStarted:
+    """Return the event that begins an attempt with the blocks as they are now.
+
+    Args:
+        shown: The blocks as the turn's earlier calls were shown them.
+    """
+    known = state.compiled
+    started = ModelCallStarted(
+        id=call.id,
+        attempt=call.attempt + 1,
+        model=fallbacks.wanted(state) or "",
+        blocks={block.label: block.version for block in current},
+        news=() if known is None else tuple(b.label for b in current if b.label in known and b.others),
+        prompt="",
+    )
+    prompt = fingerprint(evolve(state, started), by_version((*shown, *current)))
+    return started.model_copy(update={"prompt": prompt})
+
+
+def _weighed(state: AgentState, started: ModelCallStarted, shown: Sequence[Shown], price: Price | None) -> Event:
+    """Return the start of a call, with what is set aside for it where that is limited."""
+    purse, turn = state.desk.purse, state.desk.turn
+    if purse is None or turn is None or not purse.weighs:
+        return started
+    tokens = tokens_of(messages(evolve(state, started), by_version(shown)))
+    tokens += tokens_of(tool_schema(tool) for tool in state.abilities)
+    return limits.weighed(purse, turn, started, tokens, price)
+
+
+def _refused(state: AgentState, call: ModelCall, refused: Refuse) -> list[Event]:
+    """Return the attempt that did not go out; it counts as any other."""
+    if (call.id, call.attempt, fallbacks.wanted(state)) != (refused.id, refused.after, refused.model):
+        return []
+    number = call.attempt + 1
+    due = refused.retry_at if number < MAX_ATTEMPTS else None
+    return [
+        ModelAttemptFailed(
+            id=call.id, attempt=number, kind=CIRCUIT_OPEN, text=as_text(refused.text), retry_at=due, sent=False,
+            model=refused.model,
+        )
+    ]  # fmt: skip
+
+
+def _finished(reply: TakeReply) -> ModelCallFinished:
+    return ModelCallFinished(
+        id=reply.id,
+        text=as_text(reply.text),
+        uses=tuple(ToolUse(name=name, arguments=as_text(arguments)) for name, arguments in reply.uses),
+        usage=reply.usage,
+        model=reply.model,
+        finish_reason=reply.finish_reason,
+        replaced=reply.replaced,
+        usd=reply.usd,
+    )
