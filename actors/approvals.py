@@ -8,7 +8,7 @@ from typing import Literal
 import anyio
 
 from callboard.events import ApprovalMismatch, CallboardError, Event, NotWaiting, TextRefused
-from callboard.events.calls import Decision
+from callboard.events.calls import POLICY, Decision
 from callboard.events.catalog import ApprovalAsked, ApprovalGiven, ApprovalRefused, QuestionAnswered
 from callboard.events.specs import ToolSpec
 from callboard.projections import AgentState
@@ -24,9 +24,6 @@ Asks = Callable[..., bool | Awaitable[bool]]
 
 Kind = Literal["approval", "question", "doubt"]
 """What a call waits for: leave to begin; an answer; or word of what came of it."""
-
-POLICY = "policy"
-"""Who approves a call of which the tool's own function says that nobody need be asked."""
 
 OTHER = "its arguments are not those that were approved, so it was not begun"
 """What a model is told of a call whose approval is for something else."""

@@ -54,7 +54,9 @@ class Receive(Delivery):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Delivery):
-    """End the work on the message `id`, or never begin it."""
+    """End the work on the message `id`, or never begin it; `by` says who wants that, where it is not the sender."""
+
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,13 +94,14 @@ class Decide(BaseModel):
 
 
 class End(BaseModel):
-    """End the request `trace` and all that it caused."""
+    """End the request `trace` and all that it caused; `by` is who says so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["end"] = "end"
     key: str
     trace: str
+    by: str = USER
 
 
 AnyRequest = Settle | Redact | Requeue | Decide | End

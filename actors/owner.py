@@ -11,7 +11,7 @@ import structlog
 
 from callboard.events import CallboardError, LogError
 
-from . import inbox, letters, people
+from . import cancelling, inbox, letters, people
 
 if TYPE_CHECKING:
     from .system import System
@@ -40,7 +40,7 @@ async def obey(system: System, command: inbox.AnyRequest) -> None:
     elif isinstance(command, inbox.Decide):
         await people.decide(system, command)
     elif isinstance(command, inbox.End):
-        await people.cancel(system, command.trace)
+        await cancelling.cancel(system, command.trace, people.checked_name(command.by))
     else:
         await redact(system, command.positions, command.reason)
 

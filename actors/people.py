@@ -17,7 +17,7 @@ from callboard.events import (
     RecordedEvent,
     TextRefused,
 )
-from callboard.events.calls import Decision
+from callboard.events.calls import POLICY, Decision
 from callboard.events.catalog import (
     ApprovalGiven,
     ApprovalRefused,
@@ -30,8 +30,8 @@ from callboard.projections import AgentState, Desk, Open, Pending, Projection, a
 from callboard.projections.agent import ToolCall, digest_of
 from callboard.projections.words import name_of
 
-from . import approvals, raising
-from .commands import Cancel, Delivery, Outcome, TakeDecision
+from . import approvals, cancelling, raising
+from .commands import Delivery, Outcome, TakeDecision
 from .inbox import Decide
 from .mailbox import WAIT
 from .outside import Outside
@@ -132,13 +132,14 @@ class People:
         """
         await decide(self, await _said(self, call, "answered", text, key, by))
 
-    async def cancel(self: Host, trace: str) -> None:
-        """End the request `trace` and all that it caused, wherever that is; return when it is recorded.
+    async def cancel(self: Host, trace: str, *, by: str = USER) -> None:
+        """End the request `trace` and all that it caused, wherever that is; return when it is recorded, with who did.
 
         Raises:
             NotWaiting: Nothing of that request is open.
+            TextRefused: `by` cannot be a name.
         """
-        await cancel(self, trace)
+        await cancelling.cancel(self, trace, checked_name(by))
 
 
 async def _said(host: Host, call: Awaited | str, outcome: Outcome, text: str, key: str | None, by: str) -> Decide:
@@ -311,15 +312,24 @@ async def checked(store: EventStore, look: Look, command: Decide) -> TakeDecisio
 
 def _taken(command: Decide) -> TakeDecision:
     """Return `command` as an agent takes it in, its texts checked."""
-    by, text = command.by, command.text
-    if not by.strip() or len(by) > 200 or storable(by)[0] != by or by == approvals.POLICY:
-        raise TextRefused(f"{by!r} cannot be the name of who decides: 1 to 200 characters but 'policy' are wanted")
+    by, text = checked_name(command.by), command.text
     if command.outcome != "approved":
         checked_message(text)
     told = {"approved": "", "refused": storable(f"refused by {by}: {text}")[0], "answered": text}[command.outcome]
     return TakeDecision(
         command.call, USER, command.outcome, told, by, checked_key(command.key), command.digest,
     )  # fmt: skip
+
+
+def checked_name(by: str) -> str:
+    """Return `by`, if whoever decides can be called so.
+
+    Raises:
+        TextRefused: It is empty, too long, holds what cannot be stored, or is the name of a rule.
+    """
+    if not by.strip() or len(by) > 200 or storable(by)[0] != by or by == POLICY:
+        raise TextRefused(f"{by!r} cannot be the name of who decides: 1 to 200 characters but {POLICY!r} are wanted")
+    return by
 
 
 def _same(before: object, decision: TakeDecision) -> bool:
@@ -359,40 +369,3 @@ def _words(event: object) -> str:
             return f"answered by {by} with {str(text)[:200]!r} under the key {key!r}"
         case _:
             return ""
-
-
-# -- cancelling a whole request ---------------------------------------------------------------------
-
-
-async def cancel(host: Host, trace: str) -> None:
-    """End the request `trace` and all that it caused; return when it is recorded everywhere.
-
-    Raises:
-        NotWaiting: Nothing of that request is open.
-        DeliveryFailed: Somebody who works on it could not be told; all others were.
-    """
-    told, failure = set[tuple[str, str]](), None
-    while wanted := [one for one in ends(await host.pending(), trace) if (one[0], one[1].id) not in told]:
-        for stream, end in wanted:  # what is under way meanwhile may open more
-            told.add((stream, end.id))
-            try:
-                await host.deliver(stream, end)
-            except CallboardError as error:
-                failure = failure or error
-    if failure is not None:
-        raise failure
-    if not told:
-        raise nothing_open(trace)
-
-
-def ends(pending: Pending, trace: str) -> list[tuple[str, Cancel]]:
-    """Return what ends all that is open of the request `trace`, each with the stream that it goes to. Pure."""
-    mine = [item for item in pending.items.values() if item.id.split("/", 1)[0] == trace]
-    turns = [(item.stream, Cancel(item.id, USER)) for item in mine if item.kind == "turn"]
-    sends = [(item.recipient, Cancel(item.id, item.stream)) for item in mine if item.kind == "send"]
-    return turns + [one for one in sends if not one[0].startswith("block-")]
-
-
-def nothing_open(trace: str) -> NotWaiting:
-    """Return the error that nothing of the request `trace` is open. Pure."""
-    return NotWaiting(trace, "names no request of which anything is open; `callboard trace LOG` lists requests")

@@ -54,8 +54,8 @@ def take(desk: Desk, command: Command) -> list[Event]:
             return [ActorRestarted(text=Text(text), failures=failures)]
         case Cancel(id) if id in desk.cancelling:
             return []
-        case Cancel(id) if desk.holds(id):
-            return [TurnCancelling(id=id)]
+        case Cancel(id, sender, by) if desk.holds(id):
+            return [TurnCancelling(id=id, by=by or sender)]
         case Cancel(id, sender):
             return [MessageRefused(id=id, to=sender, text=Text(CANCELLED), begun=False)]
         case TakeAccepted(id) if id in desk.sends:

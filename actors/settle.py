@@ -11,9 +11,10 @@ from callboard.events import Event, EventStore, NewEvent
 from callboard.projections import Desk, pending, replay
 from callboard.projections.desk import evolve
 
-from . import inbox, people, rules
+from . import cancelling, inbox, people, rules
 from .agent import take
 from .commands import Delivery
+from .ref import USER
 
 
 async def settle(store: EventStore, command: inbox.Settle) -> str:
@@ -44,15 +45,16 @@ async def _record(store: EventStore, stream: str, decision: Delivery) -> None:
     await _append(store, stream, rules.take(state.desk, decision) if said is None else said)
 
 
-async def cancel(store: EventStore, trace: str) -> int:
-    """Record that the request `trace` and all that it caused is not wanted any more; return at how many places.
+async def cancel(store: EventStore, trace: str, by: str = USER) -> int:
+    """Record that `by` wants the request `trace` and all that it caused no more; return at how many places.
 
     Raises:
         NotWaiting: Nothing of that request is open.
+        TextRefused: `by` cannot be a name.
     """
-    wanted = people.ends(await replay(store, pending), trace)
+    wanted = cancelling.ends(await replay(store, pending), trace, people.checked_name(by))
     if not wanted:
-        raise people.nothing_open(trace)
+        raise cancelling.nothing_open(trace)
     places = 0
     for stream, end in wanted:
         if await store.find(stream, f"re:{end.id}") is not None:

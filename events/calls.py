@@ -150,11 +150,15 @@ class ApprovalAsked(Event, goes_on="tool", takes_in=True):
     text: Text = Text()
 
 
+POLICY = "policy"
+"""Who approves a call of which the tool's own function says that nobody need be asked."""
+
+
 class Decision(Event):
     """What a person says of a call that waits.
 
     Attributes:
-        by: Who says so: a person's name, or `policy` where the tool's own function saw no need to ask.
+        by: Who says so: a person's name, or `POLICY` where the tool's own function saw no need to ask.
         command: The key of this very decision, from outside; empty of a policy.
     """
 

@@ -144,7 +144,13 @@ class TurnResumed(Event, goes_on="turn", takes_in=True):
 
 
 class TurnCancelling(Event, goes_on="turn", takes_in=True):
-    """Whoever asked no longer wants this; the turn stays open until what it began has ended."""
+    """This is no longer wanted; the turn stays open until what it began has ended.
+
+    Attributes:
+        by: Who says so: a person's name, or the stream of who asked; empty in old logs.
+    """
+
+    by: str = ""
 
 
 class OutputRefused(Event, goes_on="turn"):

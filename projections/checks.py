@@ -205,7 +205,7 @@ class Checks:
 
     def _dim(self, stream: str) -> None:
         self._folds.dim(stream)
-        self._laws.lose(stream)
+        self._laws.dim(stream)
 
     def _resolve(self, row: Row, place: Place, ref: Reference) -> str:
         """Return the text that `ref` names, and note where there is none."""

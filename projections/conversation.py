@@ -34,12 +34,12 @@ from callboard.events.catalog import (
 )
 
 from .projection import Projection
-from .telling import told
+from .telling import decided, told
 from .words import name_of
 
 UtteranceKind = Literal["said", "tool call", "result", "edit", "failure", "choice", "note"]
 """A message or answer; a tool with its arguments; what it gave; a changed block; why there is nothing; whom or what
-somebody chose; what a group did besides."""
+somebody chose; what a group did besides, or a person decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,8 @@ def _spoken(view: Conversation, event: RecordedEvent) -> None:
             view.add(event, view.tools.pop(id), me, text, "failure")
         case OutputRefused(text=text):
             view.add(event, "callboard", me, text, "failure")
+        case _ if text := decided(data, view.tools.get(data.id, "")):
+            view.add(event, me, me, Text(text), "note")
         case _:
             pass
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from callboard.events import RecordedEvent
 from callboard.events.catalog import (
     ActorRestarted,
+    ApprovalAsked,
     MessageDeadLettered,
     MessageReceived,
+    QuestionAsked,
+    ToolCallRequested,
     TurnCancelled,
     TurnFailed,
     TurnFinished,
@@ -17,6 +21,15 @@ from callboard.events.catalog import (
 )
 
 from .projection import Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A tool call that waits for a person: for what, and since when."""
+
+    about: Literal["approval", "answer"]
+    tool: str
+    since: datetime
 
 
 @dataclass(slots=True)
@@ -32,6 +45,7 @@ class Health:
         begun: How many of these were begun: a turn can end in the backlog.
         backlog: Messages that wait; `open` is the id of the turn that is worked on.
         restarts: How often it failed itself, and began again from its log.
+        awaits: What its calls wait for of people, by their ids, oldest first.
     """
 
     answered: int = 0
@@ -48,6 +62,7 @@ class Health:
     backlog: int = 0
     open: str = ""
     restarts: int = 0
+    awaits: dict[str, Wait] = field(default_factory=dict[str, "Wait"])
 
     @property
     def mean_waited(self) -> float | None:
@@ -99,6 +114,7 @@ class HealthTable:
     actors: dict[str, Health] = field(default_factory=dict[str, Health])
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict[tuple[str, str], Pair])
     _turns: dict[tuple[str, str], _Turn] = field(default_factory=dict[tuple[str, str], _Turn])
+    _tools: dict[str, str] = field(default_factory=dict[str, str])
 
     def of(self, stream: str) -> Health:
         """Return how whoever has `stream` fares."""
@@ -115,6 +131,8 @@ class HealthTable:
         if event.type in ("AgentStarted", "GroupStarted"):
             self.actors.setdefault(stream, Health())
         match data:
+            case _ if event.data.opens == "tool" or event.data.goes_on == "tool" or event.data.closes == "tool":
+                self._call(event)
             case ActorRestarted() if stream in self.actors:
                 self.actors[stream].restarts += 1
             case MessageReceived(id=id, sender=sender):
@@ -129,6 +147,17 @@ class HealthTable:
                     self._end(event, turn, failed=not isinstance(data, TurnFinished))
             case _:
                 pass
+
+    def _call(self, event: RecordedEvent) -> None:
+        id, awaits = event.data.id, self.actors.setdefault(event.stream, Health()).awaits
+        awaits.pop(id, None)
+        if isinstance(event.data, ToolCallRequested):
+            self._tools[id] = event.data.tool
+        if event.data.closes:
+            self._tools.pop(id, None)
+        elif isinstance(event.data, ApprovalAsked | QuestionAsked):
+            about = "approval" if isinstance(event.data, ApprovalAsked) else "answer"
+            awaits[id] = Wait(about, self._tools.get(id, ""), event.recorded_at)
 
     def _end(self, event: RecordedEvent, turn: _Turn, *, failed: bool) -> None:
         health, at = self.actors[event.stream], event.recorded_at

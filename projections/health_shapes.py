@@ -84,6 +84,10 @@ def health_shape(health: Health) -> Shape:
         "restarts": health.restarts,
         "backlog": health.backlog,
         "open": health.open or None,
+        "awaits_people": [
+            {"call": call, "for": wait.about, "tool": wait.tool, "since": time_shape(wait.since)}
+            for call, wait in health.awaits.items()
+        ],
     }
 
 

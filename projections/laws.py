@@ -17,6 +17,7 @@ from .findings import Findings, Place
 from .group_laws import GroupLaws
 from .limit_laws import LimitLaws
 from .pending import NotPaired, Pending
+from .people_laws import PeopleLaws
 from .words import name_of
 
 BEGINNINGS = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
@@ -58,7 +59,8 @@ class Laws:
     def __init__(self, findings: Findings) -> None:
         self.pending = Pending()
         self.asked = 0
-        self._findings, self._groups, self._limits = findings, GroupLaws(findings), LimitLaws(findings)
+        self._findings, self._groups = findings, GroupLaws(findings)
+        self._limits, self._people = LimitLaws(findings), PeopleLaws(findings)
         self._ended: dict[tuple[str, str], int] = {}
         self._values: dict[str, str | None] = {}
 
@@ -70,11 +72,17 @@ class Laws:
         self._pair(event, place)
         self._groups.take(event, place)
         self._limits.take(event, place)
+        self._people.take(event, place)
         if event.stream.startswith("block-"):
             self._splice(event.stream, event.data, place)
 
     def lose(self, stream: str) -> None:
-        """Forget the value of a block, since an event of it cannot be read or a text of it is gone."""
+        """Forget what a stream holds, since an event of it cannot be read."""
+        self._people.lose(stream)
+        self.dim(stream)
+
+    def dim(self, stream: str) -> None:
+        """Forget the value of a block, since a text of it is gone."""
         if stream in self._values or stream.startswith("block-"):
             self._values[stream] = None
 

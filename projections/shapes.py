@@ -16,12 +16,13 @@ from callboard.events.catalog import MessageReceived, Part, Usage
 from .agent import AgentState, ModelCall, ToolCall
 from .block import BlockHistory, BlockVersion
 from .conversation import Utterance
+from .deciding import AWAITS
 from .desk import Desk
 from .group import GroupState
 from .group_shapes import DECISIONS, cue_shape, group_facts, group_step, said_shape, uses_shape
 from .pending import Open
 from .prompt import Heard, Line, Replied
-from .spans import Attempt, EditSpan, ModelSpan, Span, Step, Summary, ToolSpan, TurnSpan
+from .spans import Attempt, EditSpan, ModelSpan, Span, Step, Summary, ToolSpan, TurnSpan, Verdict
 from .usage import Spent, UsageTable
 
 Shape = dict[str, JsonValue]
@@ -65,6 +66,7 @@ def summary_shape(summary: Summary) -> Shape:
         "seconds": summary.seconds,
         "first": summary.first,
         "last": summary.last,
+        "awaiting_people": summary.awaiting,
     }
 
 
@@ -109,6 +111,7 @@ def _turn(span: TurnSpan) -> Shape:
         "cue": cue_shape(span),
         "uses": [uses_shape(use) for use in span.uses],
         "data": span.data,
+        "cancelled_by": span.cancelled_by,
         "steps": [span_shape(step) for step in span.steps],
     }
 
@@ -147,7 +150,22 @@ def _tool_call(span: ToolSpan) -> Shape:
         "attempts": span.attempts,
         "in_doubt": span.in_doubt,
         "resolved_by": span.resolved_by,
+        "verdicts": [_verdict(verdict) for verdict in span.verdicts],
+        "recipients": [{"name": one.name, "state": one.state, "text": one.text} for one in span.recipients],
+        "expired": span.expired,
         "steps": [span_shape(step) for step in span.steps],
+    }
+
+
+def _verdict(verdict: Verdict) -> Shape:
+    return {
+        "about": verdict.about,
+        "asked": time_shape(verdict.asked),
+        "note": verdict.note,
+        "outcome": verdict.outcome or None,
+        "by": verdict.by,
+        "decided": time_shape(verdict.decided),
+        "text": verdict.text,
     }
 
 
@@ -247,6 +265,10 @@ def _open_tool_call(call: ToolCall) -> Shape:
         "arguments": str(call.wanted.arguments),
         "phase": call.phase,
         "attempt": call.attempt,
+        "awaits": AWAITS.get(call.phase),
+        "note": str(call.text) if call.phase == "asked" else "",
+        "recipients": list(call.recipients),
+        "due": time_shape(call.due),
     }
 
 

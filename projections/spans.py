@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -64,6 +65,7 @@ class TurnSpan(Span):
         uses: Tools of the turn that it ended with: tasks delegated, a handoff, a vote.
         data: What the pattern gave besides the text.
         faults: Why an answer did not fit its schema, each time.
+        cancelled_by: Who wanted it no more: a person's name, or the stream of who asked; empty where nobody said so.
         steps: What it led to, in order: model calls, tool calls, turns of others, decisions.
     """
 
@@ -78,6 +80,7 @@ class TurnSpan(Span):
     uses: tuple[ToolUse, ...] = ()
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     faults: tuple[str, ...] = ()
+    cancelled_by: str = ""
     steps: list[Step] = field(default_factory=list["Step"])
 
 
@@ -120,12 +123,57 @@ class ModelSpan(Span):
 
 
 @dataclass(slots=True)
+class Verdict:
+    """What a call waited for: leave to begin, or the answer to a question; one for each time that it did.
+
+    Attributes:
+        about: `approval` or `answer`.
+        asked: When a person was asked; None where the tool's own function saw no need to.
+        note: Why that function could not say.
+        outcome: `approved`, `refused` or `answered`; empty while nobody has decided.
+        by: Who decided, `policy` for that function; at what time is `decided`.
+        text: The reason, or the answer.
+    """
+
+    about: Literal["approval", "answer"]
+    asked: datetime | None = None
+    note: str = ""
+    outcome: str = ""
+    by: str = ""
+    decided: datetime | None = None
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Recipient:
+    """Whom a message of a call goes to: by name, and what came of it as far as the sender knows.
+
+    Attributes:
+        state: `not sent`, `sent`, `delivered`, `answered` or `failed`.
+        text: The answer, or why there is none.
+    """
+
+    name: str
+    state: str = "not sent"
+    text: str = ""
+
+
+WAITS = {"approval": "waits for approval", "answer": "waits for an answer"}
+"""The state of a call that waits for a person, by what it waits for."""
+
+
+@dataclass(slots=True)
 class ToolSpan(Span):
-    """A tool call; `state` is `wanted`, `running`, `sent`, `in doubt`, `finished`, `failed` or `resolved`.
+    """A tool call.
+
+    `state` is `wanted`, one of `WAITS`, `approved`, `answered`, `running`, `sent`, `in doubt`, and in the end
+    `finished`, `failed`, `refused` or `resolved`.
 
     Attributes:
         text: The result, or why there is none.
         in_doubt: Whether nobody knew, at some time, whether it ran; `resolved_by` says who settled it.
+        verdicts: What it waited for of people, and who decided what.
+        recipients: Whom its messages go to; `expired` says whether the time for replies ran out.
         steps: What it sent: an edit of a block, turns of others.
     """
 
@@ -136,6 +184,9 @@ class ToolSpan(Span):
     attempts: int = 0
     in_doubt: bool = False
     resolved_by: str = ""
+    verdicts: list[Verdict] = field(default_factory=list[Verdict])
+    recipients: list[Recipient] = field(default_factory=list[Recipient])
+    expired: bool = False
     steps: list[Step] = field(default_factory=list["Step"])
 
 
@@ -280,6 +331,7 @@ class Summary:
         text: What it was asked.
         state: `answered`, `failed`, `cancelled` or `open`; of an edit `edited` or `refused`.
         turns: Turns that agents took up.
+        awaiting: Calls that wait for a person.
         seconds: None while it is open.
     """
 
@@ -294,6 +346,7 @@ class Summary:
     seconds: float | None
     first: int
     last: int
+    awaiting: int = 0
 
 
 def summary(root: Root) -> Summary:
@@ -321,4 +374,5 @@ def summary(root: Root) -> Summary:
         seconds=root.seconds,
         first=root.first,
         last=max(span.last for span in spans),
+        awaiting=sum(span.state in WAITS.values() for span in spans),
     )

@@ -1,10 +1,14 @@
-"""What a group did besides giving the word, each as one sentence. Pure."""
+"""What a group did besides giving the word, and what people decided, each as one sentence. Pure."""
 
 from __future__ import annotations
 
 from callboard.events import Event
+from callboard.events.calls import POLICY
 from callboard.events.catalog import (
     ActorRestarted,
+    ApprovalAsked,
+    ApprovalGiven,
+    ApprovalRefused,
     BlockShared,
     BlockUnshared,
     ChoiceMade,
@@ -19,9 +23,19 @@ from callboard.events.catalog import (
     MemberFailed,
     MemberJoined,
     MemberLeft,
+    QuestionAnswered,
+    QuestionAsked,
+    RecipientsChosen,
     ScalingSet,
+    ToolCallExpired,
+    TurnCancelling,
 )
 from callboard.events.groups import Remedy
+
+from .words import name_of
+
+NAMED = 10
+"""Recipients of a message that are named."""
 
 
 def told(event: Event) -> str:
@@ -39,6 +53,34 @@ def told(event: Event) -> str:
             return _job(event)
         case _:
             return _life(event)
+
+
+def decided(event: Event, tool: str) -> str:
+    """Return what `event` says of a call of `tool`: what people decide, whom it reaches; or who cancelled the turn."""
+    match event:
+        case ApprovalAsked(text=text):
+            return f"{tool} waits for approval" + (f", since {text}" if text else "")
+        case ApprovalGiven(by=by):
+            return f"{tool} needs no approval, by its own rule" if by == POLICY else f"{by} approved {tool}"
+        case ApprovalRefused(by=by):
+            return f"{by} refused {tool}"
+        case QuestionAsked():
+            return f"{tool} waits for an answer"
+        case QuestionAnswered(by=by):
+            return f"{by} answered {tool}"
+        case TurnCancelling(by=by) if by:
+            return f"{name_of(by)} cancelled this"
+        case RecipientsChosen(recipients=streams):
+            return f"{tool} goes to {_names(streams)}"
+        case ToolCallExpired():
+            return f"{tool} waits no longer for replies"
+        case _:
+            return ""
+
+
+def _names(streams: tuple[str, ...]) -> str:
+    more = f" and {len(streams) - NAMED:,} more" if len(streams) > NAMED else ""
+    return (", ".join(map(name_of, streams[:NAMED])) or "nobody") + more
 
 
 def choice(made: ChoiceMade) -> str:

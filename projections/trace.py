@@ -53,6 +53,7 @@ from callboard.events.catalog import (
 )
 
 from .block import difference, spliced
+from .deciding import decide, reach, refused
 from .paths import call_of
 from .projection import Projection, fold
 from .quotes import whole
@@ -117,8 +118,8 @@ class Traces:
                 turn.state = "open"
             case TurnResumed(attempt=attempt):
                 turn.attempt = attempt
-            case TurnCancelling():
-                turn.state = "cancelling"
+            case TurnCancelling(by=by):
+                turn.state, turn.cancelled_by = "cancelling", by
             case OutputRefused(text=text):
                 turn.faults = (*turn.faults, str(text))
             case TurnFinished(text=text, stop_reason=reason, uses=uses, data=given, quotes=quotes):
@@ -141,16 +142,12 @@ class Traces:
         self._put(turn)
 
     def _put(self, span: Root) -> None:
-        same = self._tools.get(span.id) or self._jobs.get(span.id)  # what a tool or a job sends has its id
-        parent = same or self._sender(span.id) or self._parent(span.id)
+        same = self._sender(span.id) or self._jobs.get(span.id)  # what a job sends has its id
+        parent = same or self._parent(span.id)
         if parent is not None:
             parent.steps.append(span)
         elif isinstance(span, TurnSpan) or "-" not in span.asked_by:
             self.roots.append(span)  # an agent's edit without its turn belongs to a request not read here
-
-    def _sender(self, id: str) -> ToolSpan | None:
-        """Return the tool call that the message `id` was sent by; None where it was none."""
-        return self._tools.get(call_of(id)[0]) if id.count("/") > 1 else None
 
     def _parent(self, path: str) -> TurnSpan | ToolSpan | None:
         while path := path.rpartition("/")[0]:
@@ -158,15 +155,21 @@ class Traces:
                 return parent
         return None
 
+    def _sender(self, send: str) -> ToolSpan | None:
+        """Return the call that a message is of: an edit has the id of its call, others a number besides."""
+        return self._tools.get(send) or self._tools.get(call_of(send)[0] if send.count("/") > 1 else "")
+
     def _begin(self, step: ModelSpan | ToolSpan) -> None:
         if (turn := self._parent(step.id)) is not None:
             turn.steps.append(step)
 
     def _of_send(self, event: RecordedEvent) -> None:
         data = event.data
+        if (tool := self._sender(data.id)) is not None:
+            reach(_moved(tool, event), event)
         if isinstance(data, MessageSent):
-            if (tool := self._tools.get(data.id)) is not None:
-                _moved(tool, event).state = "sent"
+            if tool is not None and tool.state != "running":
+                tool.state = "sent"
             place = _place(event, "sent", data.recipient)
             if data.kind == "edit":
                 self._add_edit(EditSpan(*place, event.stream, data.edit))
@@ -252,12 +255,13 @@ class Traces:
                 call.resolved_by, call.state = by, "wanted"
             case ToolCallFinished(text=text) | ToolCallFailed(text=text):
                 call.text = str(text)
-                _end(call, event, "finished" if isinstance(data, ToolCallFinished) else "failed")
+                failed = "refused" if refused(call) else "failed"
+                _end(call, event, "finished" if isinstance(data, ToolCallFinished) else failed)
             case ToolCallResolved(text=text, by=by):
                 call.text, call.resolved_by = str(text), by
                 _end(call, event, "resolved")
             case _:
-                pass
+                decide(call, event)
 
     def _of_block(self, event: RecordedEvent) -> None:
         data = event.data

@@ -24,30 +24,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ABOUT = Path(__file__).with_name("audit_types.txt").read_text()
-"""What each type does to the thing that its `id` names: it opens it, goes on with it, or closes it."""
-ROWS = [[part.split() for part in line.split(">")] for line in ABOUT.strip().splitlines()]
+ROWS, SETS, STEPS = (
+    [[part.split() for part in line.split(">")] for line in table.splitlines()]
+    for table in Path(__file__).with_name("audit_types.txt").read_text().strip().split("\n\n")
+)
+"""What each type does to what its `id` names: it opens it, goes on with it, closes it; sets of types, by a name; and
+of tool calls in which phases a type may come, and into which it leads."""
+PHASES = {type: (before, after) for [type], before, [after] in STEPS}
 KIND = {type: kind for [kind], *parts in ROWS for types in parts for type in types}
 OPENS, CLOSES = ({type for row in ROWS for type in row[does]} for does in (1, 3))
 
 OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3, "job": -3}
 """Which part of an id names the actor in whose stream the thing is."""
 
-ANSWERS = {"TurnFinished", "BlockEdited", "BlockAttached", "BlockDetached", "AgentRetired", "GroupRetired"}
-REFUSALS = {"TurnFailed", "TurnCancelled", "MessageDeadLettered", "MessageRefused", "BlockEditRefused"}
-"""What answers a message under the key `re:<id>`."""
-
-CHANGED = {"AgentChanged", "GroupChanged", "BlockChanged", "ActorRestarted"}
-OF_GROUP = {"MemberJoined", "MemberLeft", "GroupAltered", "BlockShared", "BlockUnshared", "GroupReset", "ScalingSet"}
-OF_LOG = {"LogCreated", "WriterOpened", "WriterClosed", "LossAccepted", "EventRedacted"}
+ANSWERS, REFUSALS, CHANGED, OF_GROUP, OF_LOG = (set(types) for _, types in SETS)
+"""The first two answer a message under the key `re:<id>`."""
 FIRST = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
 """The first event of each kind of stream."""
 
 TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1)
 """Every type with its newest schema version."""
-COLUMNS = (
-    "position stream version type schema_version data content salt key correlation_id causation_id recorded_at chain"
-).split()
+NAMES = "position stream version type schema_version data content salt key correlation_id causation_id recorded_at"
+COLUMNS = [*NAMES.split(), "chain"]
 APPLICATION_ID, FORMAT, MOST = int.from_bytes(b"call", "big"), 1, 1_000
 
 
@@ -65,17 +63,15 @@ class Audit:
     """Takes the rows of a log in their order; `findings` are what is wrong, the first `MOST` of them."""
 
     def __init__(self, redacted: dict[Place, bytes], anchor: Anchor) -> None:
-        self.redacted, self.anchor = redacted, anchor
-        self.findings: list[Data] = []
+        self.redacted, self.anchor, self.findings, self.row = redacted, anchor, list[Data](), Data()
         self.count = self.events = self.requests = self.last = self.losses = 0
-        self.row: Data = {}
-        self.chain, self.owned = b"", False
         self.texts: dict[str, dict[int, int | None]] = defaultdict(dict)  # how many; None without any
-        self.keys = set[Any]()
+        self.keys, self.chain, self.owned = set[Any](), b"", False
         self.latest, self.attempts, self.taken = (defaultdict[Any, int](int) for _ in range(3))
         self.open, self.ended = dict[Pair, list[str]](), dict[Pair, int]()
-        self.once, self.working, self.retired = dict[str, int](), dict[str, str](), set[str]()
+        self.working, self.retired, self.calls = dict[str, str](), set[str](), dict[str, Data]()
         self.sent, self.answers = dict[Pair, Pair](), dict[Pair, tuple[bool, Any, Any]]()
+        self.needs, self.replies = defaultdict[str, set[str]](set), dict[str, list[str]]()
         self.order, self.waiting = (defaultdict[Any, dict[str, int]](dict) for _ in range(2))
 
     def wrong(self, check: str, found: object, wanted: object) -> None:
@@ -93,10 +89,11 @@ class Audit:
         self._place()
         try:
             self.texts[row["stream"]][row["version"]] = None
-            if row["content"] is not None:
-                self.texts[row["stream"]][row["version"]] = len(json.loads(row["content"]))
-            data = json.loads(row["data"])
-            self._refers(data)
+            said = json.loads(row["content"] or "null")
+            self.texts[row["stream"]][row["version"]] = said and len(said)
+            if row["type"] == "ModelCallFinished":
+                self.replies[row["stream"]] = said or []
+            self._refers(data := json.loads(row["data"]))
             self._event(row["type"], data)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             self.wrong("event", f"{row['type']} with {type(error).__name__}: {error}", "the fields of its type")
@@ -130,8 +127,7 @@ class Audit:
             if content:
                 said = hashlib.sha256(salt + content.encode(errors="surrogateescape")).digest()
             hashed = [self.row[name] for name in COLUMNS if name not in ("content", "salt", "chain")]
-            columns = json.dumps(hashed, ensure_ascii=False, separators=(",", ":"))
-            return hashlib.sha256(self.chain + columns.encode(errors="surrogateescape") + said).digest()[:16]
+            return hashlib.sha256(self.chain + compact(hashed) + said).digest()[:16]
         except (AttributeError, TypeError):  # not the types that the columns have
             return b""
 
@@ -150,8 +146,7 @@ class Audit:
         again = row["stream"] in self.retired and type == FIRST.get(kind)  # who was retired can begin anew
         if kind not in FIRST or (row["version"] == 1 or again) != (type == FIRST[kind]):
             self.wrong("stream", type, f"{FIRST.get(kind, 'a known kind of stream')} as its first event, only there")
-        if again or type.endswith("Retired"):
-            self.retired ^= {row["stream"]}
+        self.retired ^= {row["stream"]} if again or type.endswith("Retired") else set()
         key = f"re:{id}" if type in ANSWERS | REFUSALS else id if type == "MessageReceived" else None
         key = f"command:{data['command']}" if data.get("command") else key
         if row["key"] != key:
@@ -159,15 +154,20 @@ class Audit:
         if row["correlation_id"] != (id.split("/", 1)[0] or None):
             self.wrong("correlation", row["correlation_id"], "the first part of the id")
         if self._pair(type, id):
-            self._attempt(type, id, data)
-            if KIND[type] == "turn":
-                self._of_turn(type, id, data)
-            elif KIND[type] == "send":
-                self._of_send(type, id, data)
+            began = "ModelCallStarted" if data.get("sent") is False else type  # what did not go out counts, too
+            if began.endswith("CallStarted"):
+                self.attempts[began, id] += 1
+                if data["attempt"] != self.attempts[began, id]:
+                    self.wrong("attempt", data["attempt"], self.attempts[began, id])
+            rules = {"turn": self._of_turn, "tool": self._of_tool, "send": self._of_send}
+            if KIND[type] in rules:
+                rules[KIND[type]](type, id, data)
         if type in ANSWERS | REFUSALS:
             self.answers[row["stream"], id] = type in ANSWERS, self._placed(data.get("text")), self._ended(data)
             if type.startswith("Block") and "-" in (sender := data.get("by") or data["to"]):
                 self._delivered(sender, id, type[5:11].lower() if "by" in data else "edit")
+        if type in ("AgentStarted", "AgentChanged"):
+            self.needs[row["stream"]] = {t["name"] for t in data["spec"].get("tools", ()) if t.get("needs_approval")}
         if type == "LogCreated" and self.anchor and self.anchor[0] not in (data["log_id"], ""):
             self.wrong("anchor", data["log_id"], self.anchor[0])
         self.owned |= type == "WriterOpened"
@@ -176,8 +176,7 @@ class Audit:
             self.losses, self.count, self.findings = self.losses + 1, self.count + len(left) - len(self.findings), left
 
     def _pair(self, type: str, id: str) -> bool:
-        kind = KIND.get(type)
-        if kind is None:
+        if (kind := KIND.get(type)) is None:
             return False
         if type in OPENS:
             if (kind, id) in self.open or (kind, id) in self.ended:
@@ -201,20 +200,22 @@ class Audit:
             self.ended[kind, id] = self.row["position"]
         return True
 
-    def _attempt(self, type: str, id: str, data: Data) -> None:
-        if type == "ToolCallRequested":
-            self.once[id] = int(data["effect"] == "once")
-        if type == "ToolCallRetried":  # somebody wants it once more
-            self.once[id] += self.once[id] > 0
-        if data.get("sent") is False:  # it did not go out, and counts as any other
-            type = "ModelCallStarted"
-        if type not in ("ModelCallStarted", "ToolCallStarted"):
-            return
-        self.attempts[type, id] += 1
-        if data["attempt"] != self.attempts[type, id]:
-            self.wrong("attempt", data["attempt"], self.attempts[type, id])
-        if type == "ToolCallStarted" and 0 < self.once.get(id, 0) < self.attempts[type, id]:
-            self.wrong("once", f"{id!r} started again", "a tool of effect once started once")
+    def _of_tool(self, type: str, id: str, data: Data) -> None:
+        stream = self.row["stream"]
+        if type == "ToolCallRequested":  # it follows the reply that it is of
+            said, n = self.replies.get(stream, []), self._placed(data["arguments"])[2]
+            self.calls[id] = {"phase": "", "once": data["effect"] == "once", "what": [data["tool"], *said[n : n + 1]]}
+        call, number = self.calls[id], self.attempts["ToolCallStarted", id] + 1
+        kind = "needs" * (call["what"][0] in self.needs[stream]) + "once" * call["once"]
+        before, after = PHASES.get(f"{type}/{data.get('by', kind)}") or PHASES.get(type, ((), call["phase"]))
+        if before and call["phase"] not in before:
+            self.wrong("call", f"{type} of {id!r}, which is {call['phase']}", f"one that is {' or '.join(before)}")
+        call["phase"] = after
+        if "digest" in data:  # where the arguments were erased, it is that of the first event with one
+            hashed = hashlib.sha256(compact([*call["what"], number])).hexdigest()[:32]
+            wanted: str = hashed if len(call["what"]) > 1 else call.setdefault(str(number), data["digest"])
+            if data["digest"] != wanted:
+                self.wrong("call", f"{type} for {data['digest']}", f"{wanted}, of tool, arguments and attempt")
 
     def _of_turn(self, type: str, id: str, data: Data) -> None:
         stream, sender = self.row["stream"], data.get("sender", "")
@@ -266,6 +267,11 @@ class Audit:
 
     def _placed(self, text: Any) -> Any:
         return [self.row["stream"], self.row["version"], text] if isinstance(text, int) else text
+
+
+def compact(values: list[Any]) -> bytes:
+    """Return `values` as they are hashed: compact JSON, UTF-8, unescaped."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogateescape")
 
 
 def text_fields(type: str, data: Data) -> Iterator[Any]:

@@ -12,8 +12,9 @@ from rich.text import Text
 from callboard.projections import GroupState
 from callboard.projections.health import HealthTable
 from callboard.projections.health_shapes import kind_of, open_requests, people
+from callboard.projections.spans import WAITS
 from callboard.projections.words import name_of
-from callboard.scripts.screen import duration, many, one_line, styled
+from callboard.scripts.screen import columns, duration, many, moment, one_line, styled
 from callboard.scripts.states_groups import PHASES, group_lines
 
 
@@ -55,6 +56,8 @@ def details(state: GroupState, table: HealthTable) -> RenderableType:
     parts: list[RenderableType] = [head, *about, *group_lines(state)]
     parts += [styled(), styled((of_day, "dim")), _turns(everybody, table, day)]
     parts += [styled(), styled(("from a message to its reply, and at work on it", "dim")), _times(everybody, table)]
+    if waits := _waits(everybody, table):
+        parts += [styled(), styled(("who waits for a person", "dim")), waits]
     pairs = table.slowest(*(stream for stream, _ in everybody))
     if pairs:
         parts += [styled(), styled(("who waited for whom, the longest in all first", "dim")), _pairs(pairs, table)]
@@ -111,6 +114,15 @@ def _times(everybody: Sequence[tuple[str, str]], table: HealthTable) -> Table:
 
 def _time(seconds: float | None) -> Text:
     return styled(("-", "dim")) if seconds is None else styled(duration(seconds))
+
+
+def _waits(everybody: Sequence[tuple[str, str]], table: HealthTable) -> Table | None:
+    rows = [
+        (styled((name_of(stream), "cyan")), styled((WAITS[wait.about], "yellow")), styled(wait.tool), styled(call),
+         styled((f"since {moment(wait.since)}", "dim")))
+        for stream, _ in everybody for call, wait in table.of(stream).awaits.items()
+    ]  # fmt: skip
+    return columns(*rows) if rows else None
 
 
 def _pairs(pairs: Sequence[tuple[str, str]], table: HealthTable) -> Table:

@@ -28,6 +28,7 @@ people = App(name="people", help="Decide what waits for a person; cancel a reque
 HOW = {
     "approval": "callboard people approve LOG CALL, or deny LOG CALL REASON",
     "question": "callboard people answer LOG CALL TEXT",
+    "limit": "callboard people approve LOG CALL, or deny LOG CALL REASON",
     "doubt": "callboard log resolve LOG CALL --returned TEXT | --failed TEXT | --retry",
 }
 """The command that decides each kind."""
@@ -116,7 +117,7 @@ async def answer(log: str, call: str, text: str, /, *, by: str = USER, key: str 
 
 
 @people.command
-async def cancel(log: str, trace: str, /) -> int:
+async def cancel(log: str, trace: str, /, *, by: str = USER) -> int:
     """End a request and all that it caused.
 
     While a process has the log open, it does this; else it is recorded at once, and carried out when the log is
@@ -128,15 +129,18 @@ async def cancel(log: str, trace: str, /) -> int:
         The log: a file.
     trace
         The request; `callboard trace LOG` lists them.
+    by
+        Who cancels; it is recorded.
     """
+    loop.checked_name(by)
     try:
         async with SQLiteStore.open(log) as store:
-            places = await settle.cancel(store, trace)
+            places = await settle.cancel(store, trace, by)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:
             if not loop.ends(await replay(store, all_pending), trace):
                 raise loop.nothing_open(trace) from None
-        await wait_for(inbox.put(log, inbox.End(key=Outside().key(), trace=trace)), f"cancelling {trace}", owner)
+        await wait_for(inbox.put(log, inbox.End(key=Outside().key(), trace=trace, by=by)), f"cancelling {trace}", owner)
         return FINE
     show(styled((f"cancelling {trace} at {places} places; it ends when the log is opened next", "")))
     return FINE

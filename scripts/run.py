@@ -41,17 +41,19 @@ from callboard.projections.answer import Answer, answer_of, open_request
 from callboard.projections.words import name_of
 from callboard.scripts.border import FINE, FOUND, BadUse, say
 from callboard.scripts.group_lines import summary
+from callboard.scripts.interactive import interactive as conversed
 from callboard.scripts.screen import console, duration, harmless, many, one_line, print_json
 from callboard.scripts.shipped import team_file
 from callboard.scripts.signals import interruptible
 from callboard.scripts.transcript import Transcript
+from callboard.scripts.typed_lines import standard_input
 
 _ANSWER = TypeAdapter(Answer)
 
 
 def run(
     team: Path,
-    message: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    message: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
     /,
     *,
     log: Path | None = None,
@@ -60,6 +62,7 @@ def run(
     base_url: str | None = None,
     key: str | None = None,
     params: str | None = None,
+    interactive: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Run a team on a log.
@@ -70,7 +73,7 @@ def run(
     Args:
         team: The team file, TOML; or the name of a team that callboard comes with, one for each pattern:
             consensus, debate, dynamic, handoff, parallel, pipeline, round_robin, route, sleeptime, supervisor.
-        message: What to say; `-` reads it from standard input.
+        message: What to say; `-` reads it from standard input. With --interactive it may be left out.
         log: Where everything is recorded; by default the team file's name with `.db`, in the current folder.
         to: Which agent or group is asked; by default the only group, else the only agent.
         model: The model of agents that name none, instead of the team file's.
@@ -78,17 +81,30 @@ def run(
         key: Names the request: the same key again gives the same answer, and nothing is worked on twice.
         params: What the group's pattern takes with this request, as a JSON object: `{"tasks": {"NAME": "..."}}`
             of parallel, `{"options": ["...", "..."]}` of consensus.
+        interactive: Converse: each line of standard input is a request, and what waits for a person is asked.
         json: Print the answer as one JSON object, and nothing else.
     """
     chosen = load_team(team_file(team))
     recipient, with_it = chosen.recipient(to), _params(params)
     if with_it and isinstance(recipient, Agent):
         raise BadUse(f"--params are for the pattern of a group, and {recipient.name!r} is an agent")
-    said = checked_message(_read(message))
-    served = _model(chosen, model, base_url)
-    place = log or Path(f"{chosen.name}.db")
+    if interactive:
+        _alone(message, key=key, json=json)
+    said = checked_message(_read(message)) if message or not interactive else ""
+    served, place = _model(chosen, model, base_url), log or Path(f"{chosen.name}.db")
+    if interactive:
+        lines, out = standard_input(), console()
+        log_to_stderr()
+        return conversed(chosen, model=served, log=place, lines=lines, out=out, to=to, first=said, params=with_it)
     out = None if json else console()
     return conversation(chosen, said, model=served, log=place, to=to, key=key, params=with_it, out=out)
+
+
+def _alone(message: str, *, key: str | None, json: bool) -> None:
+    """Refuse what is for one request alone."""
+    if key is not None or json or message == "-":
+        named = "--key" if key is not None else "--json" if json else "the message -"
+        raise BadUse(f"--interactive and {named} are given; a conversation has a key and an answer for each line")
 
 
 def conversation(

@@ -11,10 +11,12 @@ from rich.text import Text
 
 from callboard.events.catalog import MessageReceived
 from callboard.projections import AgentState, BlockHistory, Desk, GroupState
-from callboard.projections.agent import ModelCall
+from callboard.projections.agent import ModelCall, ToolCall
 from callboard.projections.conversation import Utterance
+from callboard.projections.deciding import AWAITS
 from callboard.projections.pending import Open
 from callboard.projections.prompt import Heard, Line, Replied
+from callboard.projections.spans import WAITS
 from callboard.projections.whole import Whole
 from callboard.projections.words import name_of
 from callboard.scripts.screen import columns, many, moment, one_line, shortened, styled
@@ -25,6 +27,9 @@ VALUE_LINES, VALUE = 12, 1_000
 
 LAST = 4
 """Lines of a history or transcript that are shown, unless all are asked for."""
+
+ASKED = ("ApprovalAsked", "QuestionAsked")
+"""Events after which a call waits for a person, whatever its tool says."""
 
 WORDS = {"turn": "turn", "send": "message", "call": "model call", "tool": "tool call", "job": "background work"}
 
@@ -54,7 +59,7 @@ def agent(state: AgentState, *, full: bool) -> RenderableType:
     if state.model is not None:
         lines.append(_model_call(state.model))
     for call in state.tools.values():
-        lines.append(styled(("tool ", "dim"), call.wanted.tool, (f" {call.phase}", "yellow")))
+        lines.append(_tool_call(call))
     lines += _backlog(state.desk)
     if state.seen:
         seen = ", ".join(f"{label} at version {version}" for label, version in state.seen.items())
@@ -79,6 +84,25 @@ def _model_call(call: ModelCall) -> Text:
     why = f": {one_line(call.failure)}" if call.failure else ""
     number = call.id.rpartition("/")[2]
     return styled((f"model call {number} ", "dim"), (f"{call.phase}{due}", "yellow"), (f"{attempt}{why}", "dim"))
+
+
+def _tool_call(call: ToolCall) -> Text:
+    if (wanted := AWAITS.get(call.phase)) is None:
+        return styled(("tool ", "dim"), call.wanted.tool, (f" {call.phase}", "yellow"), (_reached(call), "dim"))
+    given = one_line(str(call.wanted.arguments), 200)
+    note = f" asked since {one_line(call.text, 200)}" if call.phase == "asked" and call.text else ""
+    return styled(
+        ("tool ", "dim"), call.wanted.tool, (f" {WAITS[wanted]} ", "bold yellow"), call.id, (f" {given}{note}", "dim")
+    )
+
+
+def _reached(call: ToolCall) -> str:
+    """Return whom the messages of a call go to, and how many came to something; nothing of other calls. Pure."""
+    if not call.recipients:
+        return ""
+    names = one_line(", ".join(map(name_of, call.recipients)), 200)
+    due = f", until {moment(call.due)}" if call.due else ""
+    return f" to {names}; {len(call.came):,} of {len(call.recipients):,} came{due}"
 
 
 def _backlog(desk: Desk) -> list[Text]:
@@ -175,6 +199,7 @@ def pending(items: list[Open]) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     for item in items:
         waits = f"waits for {name_of(item.recipient)}" if item.recipient else ""
+        waits = "waits for a person" if item.latest in ASKED else waits
         due = f"due {moment(item.due)}" if item.due else ""
         table.add_row(
             styled((f"@{item.since}", "dim")),

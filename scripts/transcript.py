@@ -7,7 +7,6 @@ terminal, there are plain lines, each when it is whole.
 
 from __future__ import annotations
 
-import json
 import re
 
 from rich.cells import cell_len, chop_cells
@@ -27,18 +26,18 @@ from callboard.events.catalog import (
     ToolCallRequested,
     ToolCallResolved,
     TurnCancelled,
+    TurnCancelling,
     TurnFailed,
     TurnResumed,
 )
 from callboard.projections.words import name_of
-from callboard.scripts.group_lines import ending_text, line_of
+from callboard.scripts.group_lines import Line, ending_text, line_of
+from callboard.scripts.people_lines import call_of
+from callboard.scripts.people_lines import line_of as person_line
 from callboard.scripts.screen import harmless, one_line
 
 INDENT = "  "
 """What stands before all that somebody says or does, on a terminal."""
-
-ARGUMENT, ARGUMENTS = 28, 76
-"""Characters that are shown of one argument of a tool, and of all."""
 
 ROOM = 40
 """Columns that a result wants behind its call; with less, it goes below."""
@@ -47,7 +46,16 @@ FAILURE, FAILURE_LINE = 8, 400
 """Lines that are shown of why something failed, and characters of each."""
 
 OTHER_SIGN = "→"
-_SIGNS = {"tool": "▸", "retry": "↻", "failed": "✗", "again": "↻", "result": "=", "doubt": "?", "note": "·"}
+_SIGNS = {
+    "tool": "▸",
+    "retry": "↻",
+    "failed": "✗",
+    "again": "↻",
+    "result": "=",
+    "doubt": "?",
+    "person": "?",
+    "note": "·",
+}
 
 
 class Words:
@@ -107,8 +115,9 @@ class Words:
 class Transcript:
     """Shows the events of one request, and pieces of text, in the order they come."""
 
-    def __init__(self, screen: Console) -> None:
-        self._screen, self._live = screen, screen.is_terminal
+    def __init__(self, screen: Console, *, asks: bool = False) -> None:
+        """Show on `screen`; `asks` says that somebody else asks the person there for what waits."""
+        self._screen, self._live, self._asks = screen, screen.is_terminal, asks
         self._turn = ""
         self._tools: dict[str, ToolCallRequested] = {}
         self._called = ""
@@ -117,7 +126,13 @@ class Transcript:
         self._words = Words(screen, INDENT)
         self._held: list[RecordedEvent] = []
         self._asked = set[str]()
+        self._cancelled: dict[str, str] = {}
         self.said = ""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a text on the screen has not come to its end."""
+        return self._speaking is not None
 
     def show(self, item: RecordedEvent | TextDelta) -> None:
         """Show `item`, or keep it until whoever speaks has ended."""
@@ -144,6 +159,12 @@ class Transcript:
         """Show a line of the program's own under whoever speaks."""
         self._hush()
         self._line("note", text, "dim")
+
+    def aside(self) -> None:
+        """End the line, so that something else can be shown; whoever goes on after that is named anew."""
+        self._hush()
+        self._end_line()
+        self._turn = ""
 
     # -- text -----------------------------------------------------------------------------------
 
@@ -209,7 +230,7 @@ class Transcript:
                 self._result(name, id, str(text), failed=True)
             case TurnFailed(id=id, text=text) | TurnCancelled(id=id, text=text) if event.stream.startswith("agent-"):
                 self._heading(name, id)
-                self._line("failed", str(text), "red")
+                self._line("failed", str(text) + self._cancelled.pop(id, ""), "red")
                 self.said = ""
             case TurnResumed(id=id, attempt=attempt):
                 self._heading(name, id)
@@ -218,10 +239,12 @@ class Transcript:
                 self._heading(id.rpartition("/")[2], id)
                 self._line("failed", str(text), "red")
             case _:
-                self._of_group(event)
+                self._of_group(event, person_line(data, self._tools.get(data.id), asks=self._asks))
 
-    def _of_group(self, event: RecordedEvent) -> None:
-        line = line_of(event.stream, event.data)
+    def _of_group(self, event: RecordedEvent, line: Line | None) -> None:
+        if isinstance(event.data, TurnCancelling) and event.data.by:
+            self._cancelled[event.data.id] = f" by {name_of(event.data.by)}"
+        line = line or line_of(event.stream, event.data)
         if line is not None:
             self._heading(line.name, line.turn)
             self._line(line.kind, line.text, "red" if line.failed else "blue")
@@ -312,23 +335,3 @@ class Transcript:
         if self._called:
             self._called = ""
             self._screen.out("", highlight=False)
-
-
-def call_of(requested: ToolCallRequested) -> str:
-    """Return a tool call as one short line. Pure."""
-    return harmless(f"{one_line(requested.tool)}({_arguments(str(requested.arguments))})")
-
-
-def _arguments(text: str) -> str:
-    try:
-        values = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        return one_line(text, ARGUMENTS)
-    pairs = (f"{key}={_argument(value)}" for key, value in values.items())  # type: ignore[reportUnknown]
-    return one_line(", ".join(pairs), ARGUMENTS)
-
-
-def _argument(value: object) -> str:
-    return one_line(json.dumps(value, ensure_ascii=False), ARGUMENT)

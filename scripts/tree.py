@@ -26,6 +26,7 @@ from callboard.projections.spans import (
 from callboard.projections.words import name_of
 from callboard.scripts.screen import Piece, arguments, duration, many, moment, one_line, shortened, styled
 from callboard.scripts.tree_groups import cue, decision, job
+from callboard.scripts.tree_people import reached, said
 
 COLOURS = {
     "answered": "green",
@@ -55,7 +56,7 @@ def listing(found: Iterable[Summary]) -> Table:
         table.add_row(
             styled(item.trace),
             styled(name_of(item.to)),
-            styled((item.state, OPEN if item.state == "open" else COLOURS.get(item.state, ""))),
+            _state(item),
             f"{item.turns:,}",
             f"{tokens:,}" if tokens else "",
             duration(item.seconds),
@@ -63,6 +64,11 @@ def listing(found: Iterable[Summary]) -> Table:
             styled(one_line(item.text, 200)),
         )
     return table
+
+
+def _state(item: Summary) -> Text:
+    waits = ", waits for a person" if item.awaiting else ""
+    return styled((f"{item.state}{waits}", OPEN if item.state == "open" else COLOURS.get(item.state, "")))
 
 
 def tree(root: Root, *, full: bool) -> RenderableType:
@@ -105,7 +111,8 @@ def _label(span: Step, *, full: bool) -> RenderableType:
 def _turn(span: TurnSpan, *, full: bool) -> RenderableType:
     told = " was told" if span.kind == "tell" else ""
     again = (f" taken up {span.attempt} times", "yellow") if span.attempt > 1 else ""
-    who = styled((name_of(span.stream), "bold cyan"), told, *cue(span), again, *_facts(span, "answered"))
+    stopped = (f" cancelled by {name_of(span.cancelled_by)}", "yellow") if span.cancelled_by else ""
+    who = styled((name_of(span.stream), "bold cyan"), told, *cue(span), again, stopped, *_facts(span, "answered"))
     if span.kind != "turn":
         return Group(who, *(styled((f"{p.speaker}: ", "cyan")) + shortened(p.text, full=full) for p in span.asked))
     shown = span.asked if full or len(span.asked) < 4 else span.asked[-2:]
@@ -170,8 +177,9 @@ def _tool_call(span: ToolSpan, *, full: bool) -> RenderableType:
     lines: list[RenderableType] = [head]
     if span.arguments:
         lines.append(shortened(span.arguments, full=full, style="dim"))
+    lines += [*said(span.verdicts, full=full), *reached(span)]
     if span.text and not any(isinstance(step, EditSpan) for step in span.steps):
-        mark = styled(("✗ ", "red")) if span.state == "failed" else styled(("→ ", "dim"))
+        mark = styled(("✗ ", "red")) if span.state in ("failed", "refused") else styled(("→ ", "dim"))
         lines.append(mark + shortened(span.text, full=full))
     return Group(*lines)
 

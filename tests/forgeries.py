@@ -290,7 +290,7 @@ FORGERIES = [
     Forgery("another prompt", "prompt", "", prompted),
     Forgery("a version of a block that never was", "prompt", "", prompted_with_nothing),
     Forgery("received, not sent", "", "send", sent_elsewhere),
-    Forgery("run twice", "", "once", run_twice),
+    Forgery("run twice", "", "call", run_twice),
     Forgery("an attempt skipped", "", "attempt", misnumbered),
     Forgery("another answer", "", "answer", answered_otherwise),
     Forgery("a failure that was an answer", "", "answer", unanswered),

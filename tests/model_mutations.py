@@ -89,6 +89,6 @@ MODEL_MUTANTS = (
     Mutant("a try needs as many failures as the first time", BREAKER, "circuit.trying(now) or ", "", CIRCUIT),
     Mutant("a rate limit is a fault", BREAKER, 'error.kind == "rate_limit"', "False", CIRCUIT),
     Mutant("an attempt that did not go out is not in the trace", TRACE, "if not data.sent:", "if False:", LIVE),
-    Mutant("the audit does not count what did not go out", AUDIT, 'if data.get("sent") is False:', "if False:", LIVE),
+    Mutant("the audit does not count what did not go out", AUDIT, 'if data.get("sent") is False', "if False", LIVE),
 )  # fmt: skip
 """A guard for each; noticed by rules as data, by slots alone, or by a whole system."""

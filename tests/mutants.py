@@ -18,11 +18,12 @@ from pathlib import Path
 from .model_mutations import MODEL_MUTANTS
 from .mutations import MUTANTS, Mutant
 from .people_mutations import PEOPLE_MUTANTS
+from .reader_mutations import READER_MUTANTS
 from .tool_mutations import TOOL_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("actors", "events", "projections", "scripts", "tests")
-ALL_MUTANTS = (*MUTANTS, *PEOPLE_MUTANTS, *MODEL_MUTANTS, *TOOL_MUTANTS)
+ALL_MUTANTS = (*MUTANTS, *PEOPLE_MUTANTS, *MODEL_MUTANTS, *TOOL_MUTANTS, *READER_MUTANTS)
 SEEDS = 1_000
 """Simulations after which a mutant has escaped."""
 

@@ -50,7 +50,7 @@ PEOPLE_MUTANTS = (
            "values = {'amount': 1} if arguments else {}", LIVE),
     Mutant("a decision is taken as recorded", PEOPLE, "    await recorded(host.store, command)\n", "", LIVE),
     Mutant("a key may say two things", PEOPLE, "if not _same(before.data, decision):", "if False:", LIVE),
-    Mutant("anybody is the policy", PEOPLE, " or by == approvals.POLICY", "", LIVE),
+    Mutant("anybody is the policy", PEOPLE, " or by == POLICY", "", LIVE),
     Mutant("a refusal needs no reason", PEOPLE, 'if command.outcome != "approved":', "if False:", LIVE),
     Mutant("a cancel ends what was asked from outside alone", PEOPLE, "for item in mine if item.kind == \"turn\"]",
            'for item in mine if item.kind == "turn" and item.id.count("/") == 1]', LIVE),

@@ -27,7 +27,7 @@ async def much(amount: int) -> bool:
     return amount > 100
 
 
-@tool(needs_approval=much)
+@tool(needs_approval=much)  # type: ignore[arg-type]
 async def spend(amount: int, context: ToolContext) -> str:
     """Pay so much, once; a person is asked about much."""
     return await life().use(context.key, "paid")

@@ -148,4 +148,5 @@ def test_the_json_keeps_its_names() -> None:
         "restarts": 0,
         "backlog": 0,
         "open": "k/a",
+        "awaits_people": [],
     }

@@ -19,6 +19,7 @@ from callboard.actors.inbox import Decide, End
 from callboard.actors.testing import calls
 from callboard.events import ApprovalMismatch
 from callboard.events.catalog import ApprovalGiven, QuestionAnswered, TurnFinished
+from callboard.projections.agent import digest_of
 from callboard.scripts.main import main
 
 PAY, ASK = "k/a/1/1", "k/a/1/2"
@@ -134,9 +135,10 @@ async def test_a_file_that_was_recorded_and_not_removed_counts_once(log: Path) -
     assert ran == ["paid"] and found.count("ApprovalGiven") == 1 and "ApprovalRefused" not in found
 
 
-async def test_a_decision_of_nothing_that_was_looked_at_is_not_taken_up(log: Path) -> None:
+@pytest.mark.parametrize("digest", ["", digest_of("pay", '{"amount":9}', 1), digest_of("pay", "{}", 2)])
+async def test_a_decision_of_anything_else_than_waits_is_not_taken_up(log: Path, digest: str) -> None:
     async with System.open(log, model=Caller()):
-        await gone(inbox.put(log, Decide(key="d", call=PAY, outcome="approved")))
+        await gone(inbox.put(log, Decide(key="d", call=PAY, outcome="approved", digest=digest)))
     assert "ApprovalGiven" not in await events(log) and ran == []
 
 

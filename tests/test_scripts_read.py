@@ -127,7 +127,8 @@ def out_lines(ran: tuple[int, str, str]) -> int:
 
 def test_the_json_of_a_trace_keeps_its_names(log: str, run: Run) -> None:
     listed = json.loads(run("trace", log, "--json")[1])
-    assert list(listed["requests"][0]) == "trace id to text state turns usage started seconds first last".split()
+    names = "trace id to text state turns usage started seconds first last awaiting_people"
+    assert list(listed["requests"][0]) == names.split()
     one = json.loads(run("trace", log, "tides", "--json")[1])
     assert list(one) == ["trace", "roots"]
     assert one["roots"][0]["steps"][0]["steps"][0]["steps"][0]["usage"]["input_tokens"] == 1200

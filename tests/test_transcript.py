@@ -11,11 +11,17 @@ from rich.console import Console
 from callboard.actors.streaming import TextDelta
 from callboard.events import Event, RecordedEvent, Text
 from callboard.events.catalog import (
+    ApprovalAsked,
+    ApprovalGiven,
     ChoiceMade,
     ModelCallFinished,
     ModelCallStarted,
+    QuestionAnswered,
+    QuestionAsked,
     ToolCallFinished,
     ToolCallRequested,
+    TurnCancelled,
+    TurnCancelling,
 )
 from callboard.scripts.transcript import Transcript, Words
 
@@ -127,3 +133,50 @@ def test_a_choice_is_shown_once_as_it_was_read():
     made = ChoiceMade(id="t/g", turn=1, by="a", tool="vote", options=("x", "y"), choice="x", read="tool", reason="ok")
     group = RecordedEvent(1, "group-g", 1, NOON, None, b"", made)
     assert shown(*ended_with(A, "vote", '{"choice": "x"}'), group) == "a\n  → vote x: ok\n"
+
+
+# -- people -----------------------------------------------------------------------------------------
+
+PAY, ASK = "t/g/1/a/1/1", "t/g/1/a/1/2"
+
+
+def wanted(id: str, tool: str, arguments: str) -> RecordedEvent:
+    return event(id, ToolCallRequested(id=id, tool=tool, arguments=Text(arguments), effect="once"))
+
+
+def piped(*items: RecordedEvent, asks: bool = False) -> list[str]:
+    screen = io.StringIO()
+    transcript = Transcript(Console(file=screen, width=200), asks=asks)
+    for item in items:
+        transcript.show(item)
+    return screen.getvalue().splitlines()
+
+
+def test_what_waits_for_a_person_is_said_with_the_command_that_decides():
+    asked = wanted(PAY, "pay", '{"n": 7}'), event(PAY, ApprovalAsked(id=PAY, digest="d"))
+    question = (
+        wanted(ASK, "ask_human", '{"question": "which?", "options": ["x", "y"]}'),
+        event(ASK, QuestionAsked(id=ASK)),
+    )
+    assert piped(*asked, *question) == [
+        "a:",
+        f"[person] pay(n=7) waits for a person: callboard people approve LOG {PAY}, or deny LOG {PAY} REASON",
+        f"[person] which? (x | y) - a person is asked: callboard people answer LOG {ASK} TEXT",
+    ]
+    assert piped(*asked, *question, asks=True) == ["a:"]
+
+
+def test_who_decided_is_said_and_a_rule_is_not():
+    given = ApprovalGiven(id=PAY, by="anna", command="c", digest="d"), ApprovalGiven(id=PAY, by="policy", digest="d")
+    answered = QuestionAnswered(id=ASK, by="bert", command="c", text=Text("x"))
+    shown = piped(wanted(PAY, "pay", "{}"), *(event(PAY, one) for one in given), event(ASK, answered))
+    assert shown == ["a:", "[note] pay() was approved by anna", "[note] answered by bert"]
+
+
+def test_a_turn_that_was_cancelled_says_by_whom():
+    id = "t/g/1/a"
+    cancelled = TurnCancelled(id=id, to="user", text=Text("cancelled"))
+    assert piped(event(id, TurnCancelling(id=id, by="anna")), event(id, cancelled)) == [
+        "a:",
+        "[failed] cancelled by anna",
+    ]

@@ -6,7 +6,12 @@ from .mutations import AGENT, AGENT_ACTOR, Mutant
 
 REACHING, REACH, OUTPUTS, STATE = "actors/reaching.py", "actors/reach.py", "actors/outputs.py", "projections/agent.py"
 FORKS, OTHERS, TOOL, BLOCKING = "actors/forks.py", "actors/others.py", "actors/tool.py", "actors/blocking.py"
-REACHES, DATA, BAD = ("tests/test_reaching.py", "tests/test_reach.py"), ("tests/test_outputs.py",), ("tests/test_bad_tools.py",)
+REACHES, DATA = ("tests/test_reaching.py", "tests/test_reach.py"), ("tests/test_outputs.py",)
+BAD = ("tests/test_bad_tools.py",)
+    ("tests/test_reaching.py", "tests/test_reach.py"),
+    ("tests/test_outputs.py",),
+    ("tests/test_bad_tools.py",),
+)
 
 TOOL_MUTANTS = (
     Mutant("a tool that runs again sends again", REACHING, " or n in state.tools[id].said:", ":", REACHES),
@@ -50,7 +55,7 @@ TOOL_MUTANTS = (
         REACHES,
     ),
     Mutant(
-        "a message of a tool hangs under the turn", "projections/trace.py", " or self._sender(span.id)", "", REACHES
+        "a message of a tool hangs under the turn", "projections/trace.py", "self._sender(span.id) or self._jobs", "self._tools.get(span.id) or self._jobs", REACHES
     ),
     Mutant(
         "suspects wait for each other",
