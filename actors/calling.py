@@ -20,7 +20,7 @@ from .breaker import CIRCUIT_OPEN
 from .commands import Begin, Command, Refuse, TakeAttempt, TakeReply
 from .model import ModelReply, ModelRequest
 from .providers import Hand
-from .slots import Refused, Slot
+from .slots import Refused, Slot, as_model_error
 from .storable import storable, storable_arguments
 
 if TYPE_CHECKING:
@@ -162,11 +162,12 @@ class Calling:
     async def _attempt(self, request: ModelRequest, slot: Slot, cause: str) -> Command:
         try:
             reply = await slot.complete(request, self._actor.system.deltas.sayer(request))
-        except ModelError as failure:
+            return _taken(request, reply, self._actor.system, cause)
+        except Exception as error:  # a border to others' code
+            failure = as_model_error(error)
             due = self._retry_at(request, failure)
             text = storable(str(failure))[0]
             return TakeAttempt(request.id, request.attempt, failure.kind, text, due, cause=cause)
-        return _taken(request, reply, self._actor.system, cause)
 
     def _retry_at(self, request: ModelRequest, failure: ModelError) -> datetime | None:
         """Return when the next attempt is due: of another model at once, of the same one after a pause."""

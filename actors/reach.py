@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import anyio
@@ -24,7 +26,7 @@ class Reach:
     """The messages of one attempt of a tool call, numbered in the order that the tool asks for them.
 
     Attributes:
-        waits: How many answers the tool waits for now.
+        waits: How many of its messages the tool waits for now.
     """
 
     def __init__(self, actor: AgentActor, call: str, attempt: int, cause: str) -> None:
@@ -57,9 +59,10 @@ class Reach:
         recipient = self._recipient(name)
         id = message_id(self._call, n, name)
         command = TakeSend(id, self._actor.stream, recipient, kind, Text(said), self._attempt, cause=self._cause)
-        await self._sent(n, command)
-        with anyio.move_on_after(timeout) as wait:
-            await self._closed(id)
+        with self._waiting():  # also for a look at whoever is asked: it may be held back until we are at rest
+            await self._sent(n, command)
+            with anyio.move_on_after(timeout) as wait:
+                await self._closed(id)
         if wait.cancelled_caught:
             self._actor.put(DropSend(id, cause=self._cause))
             raise TimeoutError(f"{name} gave no reply in {timeout:g} seconds, and was told to stop")
@@ -88,14 +91,18 @@ class Reach:
         if state.desk.retired:
             raise DeliveryFailed(f"{name_of(recipient)} {RETIRED}; reach somebody else")
 
-    async def _closed(self, id: str) -> None:
+    @contextmanager
+    def _waiting(self) -> Generator[None]:
         self.waits += 1
         self._actor.rests()
         try:
-            while id in self._actor.state.desk.sends and not self._ended:
-                await self._actor.sends_ended.next().wait()
+            yield
         finally:
             self.waits -= 1
+
+    async def _closed(self, id: str) -> None:
+        while id in self._actor.state.desk.sends and not self._ended:
+            await self._actor.sends_ended.next().wait()
 
     def _said(self) -> dict[int, str]:
         call = self._actor.state.tools.get(self._call)

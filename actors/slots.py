@@ -57,11 +57,7 @@ class Slot:
         self._slots = slots
 
     async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
-        """Make the attempt, and give the slot back, whatever ends it.
-
-        Raises:
-            ModelError: There is no whole reply.
-        """
+        """Make the attempt, and give the slot back, whatever ends it; what the model raises is raised."""
         target, self.begun = self.target, True
         assert target is not None
         found: tuple[Evidence, str] = "nothing", ""
@@ -69,9 +65,9 @@ class Slot:
             reply = await target.provider.model.complete(replace(request, model=target.asked), say)
             found = "works", ""
         except Exception as error:  # a border to others' code
-            failure = error if isinstance(error, ModelError) else _as_model_error(error)
+            failure = as_model_error(error)
             found = evidence(failure), failure.kind
-            raise failure from None
+            raise
         else:
             return reply
         finally:
@@ -84,7 +80,10 @@ class Slot:
             self._slots.ended(target, found, why, tries=self.tries)
 
 
-def _as_model_error(error: Exception) -> ModelError:
+def as_model_error(error: Exception) -> ModelError:
+    """Return `error` as one of a model: what others raise may pass where it is of the network."""
+    if isinstance(error, ModelError):
+        return error
     retry = isinstance(error, OSError | TimeoutError)
     return ModelError(f"{type(error).__name__}: {error}", kind="error", retry=retry)
 

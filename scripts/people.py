@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from pydantic import JsonValue
 from rich.console import RenderableType
 
-from callboard.actors import inbox, settle
+from callboard.actors import cancelling, inbox, settle
 from callboard.actors import people as loop
 from callboard.actors.commands import Outcome
 from callboard.actors.outside import Outside
@@ -138,8 +138,8 @@ async def cancel(log: str, trace: str, /, *, by: str = USER) -> int:
             places = await settle.cancel(store, trace, by)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:
-            if not loop.ends(await replay(store, all_pending), trace):
-                raise loop.nothing_open(trace) from None
+            if not cancelling.ends(await replay(store, all_pending), trace):
+                raise cancelling.nothing_open(trace) from None
         await wait_for(inbox.put(log, inbox.End(key=Outside().key(), trace=trace, by=by)), f"cancelling {trace}", owner)
         return FINE
     show(styled((f"cancelling {trace} at {places} places; it ends when the log is opened next", "")))

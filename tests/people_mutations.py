@@ -52,7 +52,7 @@ PEOPLE_MUTANTS = (
     Mutant("a key may say two things", PEOPLE, "if not _same(before.data, decision):", "if False:", LIVE),
     Mutant("anybody is the policy", PEOPLE, " or by == POLICY", "", LIVE),
     Mutant("a refusal needs no reason", PEOPLE, 'if command.outcome != "approved":', "if False:", LIVE),
-    Mutant("a cancel ends what was asked from outside alone", PEOPLE, "for item in mine if item.kind == \"turn\"]",
+    Mutant("a cancel ends what was asked from outside alone", "actors/cancelling.py", "for item in mine if item.kind == \"turn\"]",
            'for item in mine if item.kind == "turn" and item.id.count("/") == 1]', LIVE),
     Mutant("a decision is not known by its key", "actors/actor.py", "isinstance(delivery, Resolve | TakeDecision)",
            "isinstance(delivery, Resolve)", LIVE),

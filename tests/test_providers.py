@@ -23,6 +23,7 @@ from callboard.actors.team import load_team
 from callboard.actors.testing import ScriptedModel, calls
 from callboard.events import Event, ModelError, SpecError
 from callboard.events.catalog import (
+    ActorRestarted,
     ModelAttemptFailed,
     ModelCallFinished,
     ModelCallRequested,
@@ -364,3 +365,17 @@ def test_the_page_names_the_defaults_and_its_team_file_is_one(tmp_path: Path) ->
     (tmp_path / "team.toml").write_text(page.split("```toml\n")[1].split("```")[0])
     assert load_team(tmp_path / "team.toml").models.keys() == {"local"}
     assert all(f"`{kind}`" in page for kind in KINDS)
+
+
+async def test_a_reply_that_is_none_fails_the_attempt_and_not_the_actor() -> None:
+    class Wrong:
+        async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
+            return None  # type: ignore[return-value]
+
+    store = MemoryStore()
+    async with System.open(store, model=Wrong(), outside=Clock().outside()) as system:
+        asked = await system.start(Agent("a"))
+        with pytest.raises(RequestFailed, match="AttributeError: 'NoneType' object has no attribute 'text'"):
+            await asked.ask("go")
+    assert [event.kind for event in await of(store, ModelAttemptFailed)] == ["error"]
+    assert await of(store, ActorRestarted) == []

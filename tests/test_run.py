@@ -147,10 +147,10 @@ def test_json_is_one_object_with_the_names_of_an_answer(tmp_path: Path, capsys: 
     talk.out = None  # type: ignore[assignment]
     assert talk.say("Hi", ACTS, ["Hm"])[0] == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"text", "stop_reason", "turns", "usage", "trace", "data", "jobs"}
+    assert set(answer) == {"text", "stop_reason", "turns", "usage", "trace", "data", "jobs", "limit", "faults"}
     assert answer["turns"] == [
-        {"speaker": "writer", "text": "Tides rise.", "error": ""},
-        {"speaker": "critic", "text": "Hm", "error": ""},
+        {"speaker": "writer", "text": "Tides rise.", "error": "", "data": {}},
+        {"speaker": "critic", "text": "Hm", "error": "", "data": {}},
     ]
 
 

@@ -195,7 +195,7 @@ async def test_an_attempt_gives_its_slot_back_whatever_ends_it(said: str | BaseE
     desk.provider.model = ScriptedModel({"a": [says]})
     slot = desk.slots.at_once(desk.target, "")
     assert slot is not None and desk.slots.at_once(desk.target, "") is None
-    with suppress(ModelError, KeyboardInterrupt):
+    with suppress(ModelError, OSError, KeyboardInterrupt):
         await slot.complete(REQUEST, lambda _: None)
     assert desk.slots.at_once(desk.target, "") is not None
 
@@ -219,6 +219,15 @@ def test_a_name_that_no_model_has_is_the_system_s_own_model_s() -> None:
     slots[0].give_back()
     named = known.at_once("gpt-5")
     assert named is not None and named.target is not None and named.target.asked == "gpt-5"
+
+
+def test_a_model_by_its_own_name_and_without_one_has_one_circuit() -> None:
+    model = ScriptedModel({})
+    model.name = "big"  # type: ignore[attr-defined]
+    known = Providers(model, {"large": model}, 64, None, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    slots = [known.at_once(name) for name in ("", "big", "large", "small")]
+    targets = [slot.target for slot in slots if slot is not None]
+    assert targets[0] is targets[1] is targets[2] is not targets[3]
 
 
 def test_what_a_hand_has_is_given_back_once_it_is_not_wanted() -> None:

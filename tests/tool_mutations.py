@@ -6,12 +6,8 @@ from .mutations import AGENT, AGENT_ACTOR, Mutant
 
 REACHING, REACH, OUTPUTS, STATE = "actors/reaching.py", "actors/reach.py", "actors/outputs.py", "projections/agent.py"
 FORKS, OTHERS, TOOL, BLOCKING = "actors/forks.py", "actors/others.py", "actors/tool.py", "actors/blocking.py"
-REACHES, DATA = ("tests/test_reaching.py", "tests/test_reach.py"), ("tests/test_outputs.py",)
-BAD = ("tests/test_bad_tools.py",)
-    ("tests/test_reaching.py", "tests/test_reach.py"),
-    ("tests/test_outputs.py",),
-    ("tests/test_bad_tools.py",),
-)
+REACHES = "tests/test_reaching.py", "tests/test_reaching_rules.py"
+DATA, BAD = ("tests/test_outputs.py",), ("tests/test_bad_tools.py",)
 
 TOOL_MUTANTS = (
     Mutant("a tool that runs again sends again", REACHING, " or n in state.tools[id].said:", ":", REACHES),
@@ -55,14 +51,18 @@ TOOL_MUTANTS = (
         REACHES,
     ),
     Mutant(
-        "a message of a tool hangs under the turn", "projections/trace.py", "self._sender(span.id) or self._jobs", "self._tools.get(span.id) or self._jobs", REACHES
+        "a message of a tool hangs under the turn",
+        "projections/trace.py",
+        "self._sender(span.id) or",
+        "self._tools.get(span.id) or",
+        REACHES,
     ),
     Mutant(
         "suspects wait for each other",
         AGENT_ACTOR,
         "len(waits) < len(running)",
         "len(running) > 0",
-        ("tests/test_reach.py", "-k", "alone"),
+        ("tests/test_reaching.py", "-k", "alone"),
     ),
     Mutant("an answer is never checked", OUTPUTS, "if not spec.output or not to:", "if True:", DATA),
     Mutant(
