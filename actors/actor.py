@@ -37,6 +37,7 @@ from .commands import (
 )
 from .courier import Courier
 from .mailbox import Mailbox, Waiting, end_all
+from .timers import overdue
 
 if TYPE_CHECKING:
     from .system import System
@@ -75,7 +76,7 @@ class Actor(ABC, Generic[S]):
         self.held: anyio.Event | None = None
         self.failure: tuple[str, int] | None = None
         self.out = set[str]()
-        self._mailbox = Mailbox(stream)
+        self._mailbox = Mailbox(stream, backlog=lambda: self.state.desk.backlog)
         self._alarm = Alarm(self)
         self._couriers: dict[str, Courier] = {}
         self._scopes = set[anyio.CancelScope]()
@@ -98,7 +99,8 @@ class Actor(ABC, Generic[S]):
             MailboxFull: There was no room.
             KeyReused: A message of this id came before, with other content.
         """
-        waiting = await self._mailbox.add(delivery)
+        known = self._mailbox.full(delivery) and await self.system.store.find(self.stream, delivery.id) is not None
+        waiting = await self._mailbox.add(delivery, known=known)
         if self._stopped:
             waiting.end(Undelivered(f"{self.stream} stopped"))
         self.wake()
@@ -156,7 +158,7 @@ class Actor(ABC, Generic[S]):
             self.held.set()
         for scope in self._scopes:
             scope.cancel()
-        end_all(self._mailbox.take()[1], Undelivered(f"{self.stream} stopped"))
+        end_all(self._mailbox.close(), Undelivered(f"{self.stream} stopped"))
 
     def send_again(self, recipient: str) -> None:
         """Send what is open to `recipient` once more: it began again, and may owe us an answer."""
@@ -231,6 +233,7 @@ class Actor(ABC, Generic[S]):
         if self.state.spec is None:
             return
         self._bind()
+        self.system.timers.set(self.stream, self.state.desk.backlog)
         if not self.parked:
             await self._take_up(causes)
 
@@ -246,8 +249,9 @@ class Actor(ABC, Generic[S]):
     async def _step(self, results: list[Command], waiting: list[Waiting]) -> None:
         """Decide on all that waited, in one append; then react to what was recorded."""
         fresh = [one.delivery for one in waiting if await self._is_new(one)]
+        late = overdue((*self.state.desk.backlog, *fresh), self.system.outside.now())
         state, new = self.state, list[NewEvent]()
-        for command in (*results, *fresh):
+        for command in (*results, *fresh, *late):
             if isinstance(command, Cancel) and _answers(new, command.id):
                 continue  # it came in one step with an edit, which is done
             if isinstance(command, Resolve | TakeDecision) and _keyed(new, f"command:{command.key}"):
@@ -348,6 +352,8 @@ class Actor(ABC, Generic[S]):
         match event.data:
             case MessageSent() as sent:
                 self._post(sent, event.ref)
+            case MessageReceived() as message:
+                self.system.timers.set(self.stream, [message])
             case SendCancelling(id=id) if id in self.state.desk.sends:
                 self.spawn(self._cancel, self.state.desk.sends[id].recipient, id)
             case TurnFinished(id=id, to=to, text=text, stop_reason=reason, uses=uses, spent=spent) if to:
@@ -388,4 +394,5 @@ def _same(received: Event, delivery: Receive) -> bool:
         isinstance(received, MessageReceived)
         and (received.sender, received.kind) == (delivery.sender, delivery.kind)
         and (received.parts, received.params) == (delivery.parts, delivery.params)
+        and received.conversation == delivery.conversation
     )

@@ -129,8 +129,7 @@ class AgentActor(Actor[AgentState]):
         """Begin the effects that a recorded event calls for."""
         match event.data:
             case TurnStarted():
-                turn = self.state.desk.turn
-                self._calling.turn_started(fresh=turn is not None and turn.fresh)
+                self._calling.turn_started()
             case ModelCallRequested() | ModelAttemptFailed() | TurnResumed():
                 self._calling.prepare(event.ref)
             case AgentChanged() | BlockAttached() | BlockDetached():  # what was prepared has the blocks of before

@@ -10,10 +10,11 @@ import anyio
 
 from callboard.events import ModelError
 from callboard.events.catalog import ModelCallStarted, Usage
+from callboard.projections import Growing
 from callboard.projections import request as requests
 from callboard.projections.agent import ModelCall
 from callboard.projections.estimate import tokens_in
-from callboard.projections.prompt import Message, Shown, messages_of
+from callboard.projections.prompt import Line, Message, Shown, messages_of
 
 from . import fallbacks
 from .breaker import CIRCUIT_OPEN
@@ -39,7 +40,7 @@ class Calling:
         self._actor = actor
         self._shown: dict[tuple[str, int], Shown] = {}
         self._messages: list[Message] = []
-        self._rendered = 0
+        self._rendered: Growing[Line] = Growing()
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._dropped = False
         self._hand = Hand(actor.system.providers, actor.stream)
@@ -62,15 +63,12 @@ class Calling:
         self._dropped = True
         self._hand.drop()
 
-    def turn_started(self, *, fresh: bool) -> None:
-        """Forget the blocks of the turn before; with `fresh` the prompt, too."""
+    def turn_started(self) -> None:
+        """Forget the blocks of the turn before."""
         self._shown.clear()
-        if fresh:
-            self._rendered = 0
 
     def given_up(self, id: str) -> None:
-        """Let go of an attempt that runs; its request may still be on its way out, and is not to grow."""
-        self._rendered = 0
+        """Break off an attempt that runs."""
         if id in self._scopes:
             self._scopes[id].cancel()
 
@@ -140,16 +138,16 @@ class Calling:
     def _prompt(self) -> Sequence[Message]:
         """Return the whole prompt; what was rendered for the call before is used again."""
         state = self._actor.state
-        if state.notes or self._rendered > len(state.lines):
-            self._rendered = 0
+        if state.notes:
+            self._rendered = Growing()
             return requests.messages(state, self._shown)
-        if not self._rendered:
-            self._messages = [{}]
-        for line in state.lines.since(self._rendered):
+        if not (self._rendered and state.lines.continues(self._rendered)):
+            self._messages, self._rendered = [{}], Growing()
+        for line in state.lines.since(len(self._rendered)):
             self._messages += messages_of(line)
-        self._rendered = len(state.lines)
+        self._rendered = state.lines
         self._messages[0] = requests.head(state, self._shown)
-        return self._messages
+        return list(self._messages)  # one that was given up may still be on its way out, and is not to grow
 
     async def _call_model(self, request: ModelRequest, slot: Slot, cause: str) -> None:
         """Make an attempt, for as long as the call is open."""

@@ -50,6 +50,15 @@ class Receive(Delivery):
     grant: Grant | None = None
     use: BlockUse | None = None
     spec: AgentSpec | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Delivery):
+    """Close the message `id`, which waits, by the word of `by`; `text` is what whoever asked is told."""
+
+    text: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,13 @@ class Restarted(Command):
 
     text: str
     failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDue(Command):
+    """Note that the time of the message `id` is up, if it still waits."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)

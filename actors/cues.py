@@ -23,6 +23,7 @@ def given(state: GroupState, turn: MessageReceived, cues: list[tuple[Cue, CueSpe
             kind="turn",
             parts=_parts(state, cue),
             hops=turn.hops + 1,
+            conversation=turn.conversation,
             cue=_or_none(spec.model_copy(update=_more(state, cue))),
         )
         for n, (cue, spec) in enumerate(cues, start=state.assigned + 1)
@@ -41,7 +42,7 @@ def again(state: GroupState, turn: MessageReceived, ended: Ended, to: str, note:
     n = state.assigned + 1
     return MessageSent(
         id=f"{turn.id}/{n}/{to}", recipient=state.streams[to], kind="turn", parts=parts or nothing_new(state),
-        hops=turn.hops + 1, cue=cue,
+        hops=turn.hops + 1, conversation=turn.conversation, cue=cue,
     )  # fmt: skip
 
 

@@ -72,6 +72,23 @@ class Requeue(BaseModel):
     letter: str
 
 
+class Drop(BaseModel):
+    """Drop the message whose id is `letter`, which waits.
+
+    Attributes:
+        reason: Why; whoever asked is told.
+        by: Who says so.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["drop"] = "drop"
+    key: str
+    letter: str
+    reason: str
+    by: str = USER
+
+
 class Decide(BaseModel):
     """Say what a person decides of a call that waits for it.
 
@@ -104,7 +121,7 @@ class End(BaseModel):
     by: str = USER
 
 
-AnyRequest = Settle | Redact | Requeue | Decide | End
+AnyRequest = Settle | Redact | Requeue | Drop | Decide | End
 """Anything that another process may want of the owner of a log."""
 
 _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])

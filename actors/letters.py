@@ -1,16 +1,19 @@
-"""Dead letters: messages that were set aside, since each time they were taken up the process ended."""
+"""Dead letters: messages that ended their process each time, that expired while they waited, or that were dropped."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from callboard.events import CallboardError, EventStore, NewEvent, RecordedEvent
-from callboard.events.catalog import MessageDeadLettered, MessageReceived
+from callboard.events.catalog import MessageDeadLettered, MessageDropped, MessageExpired, MessageReceived
 from callboard.projections.words import name_of
 
 from .commands import Receive
 from .inbox import Requeue
 from .starting import USER
+
+DEAD = {MessageDeadLettered: "set aside", MessageExpired: "expired", MessageDropped: "dropped"}
+"""What makes a dead letter of a message, and the word for it."""
 
 
 class NoDeadLetter(CallboardError):
@@ -19,10 +22,10 @@ class NoDeadLetter(CallboardError):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was set aside.
+    """A message that nobody works on any more.
 
     Attributes:
-        died: The event that set it aside.
+        died: The event that made it a dead letter.
         message: What had been received.
         requeued: Ids of the messages that it was put into the mailbox again as.
     """
@@ -31,13 +34,18 @@ class DeadLetter:
     message: MessageReceived
     requeued: tuple[str, ...] = ()
 
+    @property
+    def how(self) -> str:
+        """In a word: `set aside`, `expired` or `dropped`."""
+        return DEAD[type(self.died.data)]  # type: ignore[index]
+
 
 async def dead_letters(store: EventStore) -> list[DeadLetter]:
     """Return all dead letters of a log, oldest first."""
     died: list[RecordedEvent] = []
     again: dict[str, list[str]] = {}
     async for event in store.read_all():
-        if isinstance(event.data, MessageDeadLettered):
+        if type(event.data) in DEAD:
             died.append(event)
         elif isinstance(event.data, MessageReceived) and event.causation_id:
             again.setdefault(event.causation_id, []).append(event.data.id)
@@ -73,8 +81,8 @@ async def delivery_of(store: EventStore, command: Requeue) -> tuple[str, Receive
     stream, message = letter.died.stream, letter.message
     kind = "tell" if message.kind == "tell" else "ask"
     id = f"{command.key}/{name_of(stream)}"
-    parts, params = message.parts, message.params
-    return stream, Receive(id, USER, kind, parts, params=params, cause=letter.died.ref)
+    talk, params = message.conversation, message.params
+    return stream, Receive(id, USER, kind, message.parts, conversation=talk, params=params, cause=letter.died.ref)
 
 
 async def requeue(store: EventStore, command: Requeue) -> str:
@@ -84,7 +92,10 @@ async def requeue(store: EventStore, command: Requeue) -> str:
         NoDeadLetter: It is none.
     """
     stream, again = await delivery_of(store, command)
-    received = MessageReceived(id=again.id, sender=USER, kind=again.kind, parts=again.parts, params=again.params)
+    received = MessageReceived(
+        id=again.id, sender=USER, kind=again.kind, parts=again.parts, conversation=again.conversation,
+        params=again.params,
+    )  # fmt: skip
     if await store.find(stream, again.id) is None:
         version = 0
         async for event in store.read_stream(stream):

@@ -11,7 +11,7 @@ import structlog
 
 from callboard.events import CallboardError, LogError
 
-from . import cancelling, inbox, letters, people
+from . import cancelling, inbox, letters, people, post
 
 if TYPE_CHECKING:
     from .system import System
@@ -37,6 +37,8 @@ async def obey(system: System, command: inbox.AnyRequest) -> None:
         await settle(system, command)
     elif isinstance(command, inbox.Requeue):
         await system.deliver(*await letters.delivery_of(system.store, command))
+    elif isinstance(command, inbox.Drop):
+        await post.drop(system, command)
     elif isinstance(command, inbox.Decide):
         await people.decide(system, command)
     elif isinstance(command, inbox.End):

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
@@ -80,6 +81,35 @@ def checked_params(params: Mapping[str, JsonValue] | None) -> dict[str, JsonValu
     return found
 
 
+def checked_conversation(name: object) -> str:
+    """Return `name`, if a conversation may have it.
+
+    Raises:
+        TextRefused: It is empty, too long, or holds `/` or what cannot be stored.
+    """
+    if not isinstance(name, str) or not name.strip() or len(name) > 200 or "/" in name or storable(name)[0] != name:
+        raise TextRefused(f"{name!r} cannot name a conversation: 1 to 200 characters without '/' are wanted")
+    return name
+
+
+def checked_expiry(expires: object, now: datetime) -> datetime | None:
+    """Return when a message expires, in UTC, given seconds from `now`, a time, or None for never.
+
+    Raises:
+        TextRefused: It is no number of seconds above zero, or a time without a time zone.
+    """
+    if expires is None:
+        return None
+    try:
+        if isinstance(expires, datetime) and expires.tzinfo is not None:
+            return expires.astimezone(UTC)
+        if isinstance(expires, int | float) and not isinstance(expires, bool) and expires > 0:
+            return now.astimezone(UTC) + timedelta(seconds=expires)
+    except OverflowError:
+        pass
+    raise TextRefused(f"{expires!r} cannot be an expiry: seconds above zero, or a datetime with a time zone, is wanted")
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """The address of an agent or group; a value that may be kept and compared."""
@@ -100,6 +130,8 @@ class Ref:
         timeout: float | None = None,
         params: Mapping[str, JsonValue] | None = None,
         limits: Limits | None = None,
+        conversation: str = "main",
+        expires: float | datetime | None = None,
     ) -> Answer:
         """Send a request, a text or a pydantic model as its JSON, and return its answer.
 
@@ -107,24 +139,38 @@ class Ref:
         waiting, by `timeout` in seconds or by being cancelled, leaves the request going on. What it may spend
         with all that it causes is in `limits`; at one of them it ends with what it has, or asks a person.
 
+        Args:
+            conversation: The context that it is heard in; agents keep those of different names apart.
+            expires: When it fails if nobody works on it by then: a time, or seconds from now.
+
         Raises:
             RequestFailed: The request ended without an answer; its `.answer` has turns, usage and trace.
-            TextRefused: The text, the key or the params cannot be taken in.
+            TextRefused: The text, the key, the params, the conversation or the expiry cannot be taken in.
             KeyReused: The key came before with another text.
             DeliveryFailed: It could not be handed over.
             TimeoutError: There was no answer in time.
         """
-        request = self._request(text, "ask", key, params, limits)
+        request = self._request(text, "ask", key, params, limits, conversation, expires)
         with anyio.fail_after(timeout):
             return await self.system.ask(self.address, request)
 
-    async def tell(self, text: str | BaseModel, *, key: str | None = None, limits: Limits | None = None) -> str:
+    async def tell(
+        self,
+        text: str | BaseModel,
+        *,
+        key: str | None = None,
+        limits: Limits | None = None,
+        conversation: str = "main",
+        expires: float | datetime | None = None,
+    ) -> str:
         """Send a message that wants no answer; return its trace when it can no longer be lost.
+
+        One that expires before anybody works on it becomes a dead letter.
 
         Raises:
             TextRefused, KeyReused, DeliveryFailed: As for `ask`.
         """
-        request = self._request(text, "tell", key, None, limits)
+        request = self._request(text, "tell", key, None, limits, conversation, expires)
         await self.system.deliver(self.address, request, wait=0)
         return request.id.split("/", 1)[0]
 
@@ -136,13 +182,16 @@ class Ref:
         key: str | None = None,
         params: Mapping[str, JsonValue] | None = None,
         limits: Limits | None = None,
+        conversation: str = "main",
+        expires: float | datetime | None = None,
     ) -> AsyncGenerator[Run]:
         """Send a request and follow it: `async for` gives each event as it is recorded, and text as it arrives.
 
         Raises:
-            TextRefused: The text, the key or the params cannot be taken in.
+            TextRefused: As for `ask`.
         """
-        run = Run(self.address, self._request(text, "ask", key, params, limits), self.system)
+        request = self._request(text, "ask", key, params, limits, conversation, expires)
+        run = Run(self.address, request, self.system)
         with run.listening():
             self.system.spawn(run.go)
             yield run
@@ -163,13 +212,19 @@ class Ref:
         key: str | None,
         params: Mapping[str, JsonValue] | None,
         limits: Limits | None,
+        conversation: str,
+        expires: float | datetime | None,
     ) -> Receive:
         said = Text(checked_message(text))
         name = self.system.outside.key() if key is None else checked_key(key)
         parts = (Part(speaker=USER, text=said),)
         wanted = "tell" if kind == "tell" else "ask"
-        grant = (limits or self.system.limits).grant(self.system.outside.now())
-        return Receive(f"{name}/{self.name}", USER, wanted, parts, params=checked_params(params), grant=grant)
+        now = self.system.outside.now()
+        return Receive(
+            f"{name}/{self.name}", USER, wanted, parts, params=checked_params(params),
+            conversation=checked_conversation(conversation), expires=checked_expiry(expires, now),
+            grant=(limits or self.system.limits).grant(now),
+        )  # fmt: skip
 
 
 class Run:

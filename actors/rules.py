@@ -8,6 +8,8 @@ from callboard.events.catalog import (
     AgentRetired,
     BlockAttached,
     BlockDetached,
+    MessageDropped,
+    MessageExpired,
     MessageReceived,
     MessageRefused,
     SendAccepted,
@@ -23,7 +25,19 @@ from callboard.events.text import Text
 from callboard.projections import Desk
 
 from . import raising
-from .commands import Cancel, Command, Receive, Restarted, TakeAccepted, TakeAnswer, TakeDecision, TakeTime, TimeUp
+from .commands import (
+    Cancel,
+    Command,
+    Drop,
+    MessageDue,
+    Receive,
+    Restarted,
+    TakeAccepted,
+    TakeAnswer,
+    TakeDecision,
+    TakeTime,
+    TimeUp,
+)
 from .limits import over_limit
 
 CANCELLED = "cancelled"
@@ -31,6 +45,10 @@ CANCELLED = "cancelled"
 
 RETIRED = "is retired, and takes nothing up any more"
 """What is said of whoever was asked."""
+
+
+EXPIRED = "did not begin with it before it expired"
+"""What is said of whoever was asked too late."""
 
 
 def take(desk: Desk, command: Command) -> list[Event]:
@@ -47,9 +65,11 @@ def take(desk: Desk, command: Command) -> list[Event]:
                 MessageReceived(
                     id=id, sender=sender, kind=kind, parts=parts, conversation=command.conversation,
                     params=command.params, tools=command.tools, fresh=command.fresh, hops=command.hops,
-                    grant=command.grant,
+                    grant=command.grant, expires=command.expires,
                 )
             ]  # fmt: skip
+        case MessageDue(id) | Drop(id):
+            return [_dead(message, command) for message in desk.backlog if message.id == id]
         case Restarted(text, failures):
             return [ActorRestarted(text=Text(text), failures=failures)]
         case Cancel(id) if id in desk.cancelling:
@@ -95,6 +115,14 @@ def _of_group(desk: Desk, command: Receive) -> list[Event]:
             return [BlockDetached(id=id, by=sender, use=use)]
         case _:
             return [] if desk.retired else [AgentRetired(id=command.id)]
+
+
+def _dead(message: MessageReceived, command: Drop | MessageDue) -> MessageExpired | MessageDropped:
+    """Return what closes a message that waits, and makes it a dead letter."""
+    if isinstance(command, Drop):
+        return MessageDropped(id=message.id, to=asker(message), text=Text(command.text), begun=False, by=command.by)
+    name = message.id.rsplit("/", 1)[-1]
+    return MessageExpired(id=message.id, to=asker(message), text=Text(f"{name} {EXPIRED}"), begun=False)
 
 
 def as_text(text: str) -> Text:

@@ -39,6 +39,7 @@ from .mailbox import WAIT
 from .model import Model
 from .outside import Outside
 from .people import People
+from .post import Post
 from .prices import Price, Prices
 from .providers import CALLS_AT_ONCE, Providers
 from .ref import USER, BlockRef, Ref
@@ -46,6 +47,7 @@ from .snapshots import Snapshots
 from .specs import Agent, Block, Group
 from .streaming import Deltas
 from .supervision import Supervisor
+from .timers import Timers
 
 log = structlog.get_logger()
 
@@ -56,13 +58,13 @@ GRACE = 30.0
 """Seconds that leaving a system waits for work that can go on."""
 
 
-class System(People):
+class System(People, Post):
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
     def __init__(self, store: EventStore, providers: Providers, tasks: TaskGroup, outside: Outside) -> None:
         self.store, self.providers, self.outside = store, providers, outside
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
-        self.supervisor = Supervisor(self)
+        self.supervisor, self.timers = Supervisor(self), Timers(self)
         self.prices, self.limits = Prices(), Limits()
         self._tasks = tasks
         self._actors: dict[str, Actor[Any]] = {}
@@ -126,6 +128,7 @@ class System(People):
     async def _take_up(self) -> None:
         left, self._started = await self.snapshots.open()
         self._tasks.start_soon(self.snapshots.run)
+        self._tasks.start_soon(self.timers.run)
         suspects = left.suspects()
         for stream in suspects:
             self.actor(stream).hold()

@@ -29,7 +29,7 @@ CallboardError
 │   ├── MessageChanged          a tool that runs again sends another thing than before
 │   ├── MailboxFull             no room in time
 │   └── Undelivered             the recipient stopped first; deliver again
-├── NotWaiting                  a call that does not wait for a person, or a request that has ended
+├── NotWaiting                  a call, a request or a message that does not wait for what is said of it
 │   └── AlreadyDecided          a person decided before
 ├── ApprovalMismatch            a decision about other arguments than those of the call
 ├── OutputInvalid               an answer that is not the data that is wanted
@@ -275,9 +275,9 @@ class MessageChanged(DeliveryFailed):
 class MailboxFull(DeliveryFailed):
     """A request found no room in time; nothing was recorded."""
 
-    def __init__(self, name: str, capacity: int) -> None:
-        super().__init__(f"the mailbox of {name} holds {capacity} requests; send again later")
-        self.name, self.capacity = name, capacity
+    def __init__(self, name: str, sender: str, capacity: int) -> None:
+        super().__init__(f"the mailbox of {name} holds {capacity:,} requests of {sender}; send again later")
+        self.name, self.sender, self.capacity = name, sender, capacity
 
 
 class Undelivered(DeliveryFailed):
@@ -285,7 +285,7 @@ class Undelivered(DeliveryFailed):
 
 
 class NotWaiting(CallboardError):
-    """A decision is about a call that does not wait for it, or a cancel about a request that has ended."""
+    """A decision about a call, a cancel of a request or a drop of a message that does not wait for it."""
 
     def __init__(self, call: str, why: str) -> None:
         super().__init__(f"{call!r} {why}")

@@ -6,6 +6,7 @@ answered from there.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import JsonValue
@@ -99,11 +100,13 @@ class MessageReceived(Event, opens="turn", takes_in=True):
     Attributes:
         sender: The stream that sent it, or `user`.
         parts: What it says, in order, each with who says it.
+        conversation: The context that it is heard in; `main` is the one that all share.
         params: Options of this request, for the pattern.
         tools: As in `CueSpec`.
         fresh: As in `CueSpec`.
         hops: How often the request was passed on before, from one to the next.
         grant: What it may spend; None for no limit.
+        expires: When it is closed, if nobody works on it by then; None for never.
     """
 
     sender: str
@@ -115,6 +118,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
     fresh: bool = False
     hops: int = 0
     grant: Grant | None = None
+    expires: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -197,6 +201,20 @@ class MessageDeadLettered(TextReply, closes="turn"):
     ok = False
 
 
+class MessageExpired(TextReply, closes="turn", takes_in=True):
+    """The message had waited until its time was up; it is a dead letter now."""
+
+    ok = False
+
+
+class MessageDropped(TextReply, closes="turn", takes_in=True):
+    """The message was dropped while it waited, by the word of `by`; it is a dead letter now."""
+
+    ok = False
+
+    by: str
+
+
 # -- sends: a pair in the sender's stream -----------------------------------------------------------
 
 
@@ -211,6 +229,8 @@ class MessageSent(Event, opens="send"):
         cue: What a group says of a turn.
         use: The block to take or to give back, where `kind` is `attach` or `detach`.
         spec: Whom to begin, where `kind` is `start`.
+        conversation: As in `MessageReceived`.
+        expires: As in `MessageReceived`.
     """
 
     recipient: str
@@ -225,6 +245,8 @@ class MessageSent(Event, opens="send"):
     cue: CueSpec | None = None
     use: BlockUse | None = None
     spec: AgentSpec | None = None
+    conversation: str = "main"
+    expires: datetime | None = None
 
 
 class SendCancelling(Event, goes_on="send"):

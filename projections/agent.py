@@ -43,12 +43,13 @@ from callboard.events.catalog import (
 from callboard.events.specs import AgentSpec, BlockUse, ToolSpec
 
 from . import desk as desks
+from .contexts import Context, hear, with_line
 from .desk import Desk
 from .growing import Growing
 from .paths import call_of, digest_in, digest_of
 from .projection import Projection
-from .prompt import Heard, Line, Replied, Result, digest, messages_of
-from .words import name_of, tools_in
+from .prompt import Heard, Line, Replied, Result
+from .words import tools_in
 
 DELIVERED = "delivered; it cannot be lost any more"
 """What a model is told of a message that wants no reply."""
@@ -130,7 +131,8 @@ class AgentState:
         spec: The agent as it is now.
         declared: As it was last started; groups may have given it blocks since.
         attached: The blocks that groups gave it, as (stream of the group, block), with `came`, the tools for them.
-        lines: All it heard, said and got back, oldest first.
+        conversation: The one that the last turn was in; `others` holds the rest by name.
+        lines: All it heard, said and got back there, oldest first.
         digest: Hash of `lines` as a model reads them.
         step: Model calls wanted in this turn.
         model: The open model call.
@@ -154,6 +156,8 @@ class AgentState:
     attached: tuple[tuple[str, BlockUse], ...] = ()
     came: tuple[ToolSpec, ...] = ()
     desk: Desk = Desk()
+    conversation: str = "main"
+    others: dict[str, Context] = field(default_factory=dict[str, Context])
     lines: Growing[Line] = field(default_factory=Growing[Line])
     digest: bytes = b""
     step: int = 0
@@ -200,7 +204,7 @@ def evolve(state: AgentState, event: Event) -> AgentState:
         case BlockDetached(by=by, use=use):
             return _effective(replace(state, attached=_less(state, by, use.label)))
         case TurnStarted():
-            return _hear(state)
+            return hear(state)
         case TurnResumed():
             tools = {id: _stopped_tool(call) for id, call in state.tools.items()}
             model = state.model
@@ -232,26 +236,6 @@ def _effective(state: AgentState) -> AgentState:
     return replace(state, spec=changed if state.attached else spec)
 
 
-def _hear(state: AgentState) -> AgentState:
-    turn = state.desk.turn
-    assert turn is not None
-    group = name_of(turn.sender) if turn.sender.startswith("group-") else ""
-    state = replace(
-        state, step=0, uses=None, failed=None, said=Text(), empty=0, compiled=None, notes=(), reads={}, ends=(),
-        refused=(), unfit=0,
-    )  # fmt: skip
-    if turn.fresh:
-        state = _forget(state, group)
-    return _with_line(state, Heard(turn.id, turn.kind, turn.parts, group))
-
-
-def _forget(state: AgentState, group: str) -> AgentState:
-    """Return `state` without what was heard from `group` and came of it. Pure."""
-    kept = [line for line in state.lines if line.turn.split("/")[-3:-2] != [group]]
-    messages = [message for line in kept for message in messages_of(line)]
-    return replace(state, lines=Growing(kept), digest=digest(b"", *messages))
-
-
 def _of_model(state: AgentState, event: Event) -> AgentState:
     match event:
         case ModelCallRequested(id=id):
@@ -269,7 +253,7 @@ def _of_model(state: AgentState, event: Event) -> AgentState:
             return replace(state, model=None, failed=text)
         case OutputRefused(id=id, text=text):
             state = replace(state, unfit=state.unfit + 1, uses=None)
-            return _with_line(state, Heard(id, "ask", (Part("callboard", text),)))
+            return with_line(state, Heard(id, "ask", (Part("callboard", text),)))
         case _:
             return state
 
@@ -293,7 +277,7 @@ def _reply(state: AgentState, text: Text, uses: tuple[ToolUse, ...]) -> AgentSta
         return replace(state, uses=(), empty=state.empty + 1)
     assert state.desk.turn is not None
     named = tuple((f"call_{n}", use.name, use.arguments) for n, use in enumerate(uses, start=state.named + 1))
-    state = _with_line(state, Replied(state.desk.turn.id, text, named))
+    state = with_line(state, Replied(state.desk.turn.id, text, named))
     return replace(state, uses=uses, said=text or state.said, empty=0)
 
 
@@ -382,11 +366,7 @@ def _without_tool(state: AgentState, id: str, text: Text) -> AgentState:
     tools = {other: open for other, open in state.tools.items() if other != id}
     turn = state.desk.turn
     assert turn is not None
-    return _with_line(replace(state, tools=tools), Result(turn.id, call.name, text))
-
-
-def _with_line(state: AgentState, line: Line) -> AgentState:
-    return replace(state, lines=state.lines.plus(line), digest=digest(state.digest, *messages_of(line)))
+    return with_line(replace(state, tools=tools), Result(turn.id, call.name, text))
 
 
 agent_state: Projection[AgentState] = Projection("agent", AgentState, lambda state, event: evolve(state, event.data))

@@ -62,7 +62,8 @@ class Answer:
     """The answer to a request.
 
     Attributes:
-        stop_reason: Why it ended there: `end`, `max_turns`, `max_steps`, `empty`, `invalid`; `failed` or `cancelled`.
+        stop_reason: Why it ended there: `end`, `max_turns`, `max_steps`, `empty`, `invalid`, `limit`; `failed`,
+            `cancelled`, `expired` or `dropped`.
         turns: Who spoke, in order; one turn where an agent was asked.
         usage: Tokens of every model call that the request led to.
         trace: The request's id, for `callboard trace`.
@@ -133,7 +134,8 @@ def _data_of(events: Sequence[RecordedEvent]) -> dict[str, dict[str, JsonValue]]
 
 
 def _failed(reply: RecordedEvent) -> str:
-    return "cancelled" if reply.type in ("TurnCancelled", "MessageRefused") else "failed"
+    words = {"TurnCancelled": "cancelled", "MessageRefused": "cancelled", "MessageExpired": "expired"}
+    return {**words, "MessageDropped": "dropped"}.get(reply.type, "failed")
 
 
 def _turns(

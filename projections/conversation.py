@@ -15,6 +15,8 @@ from callboard.events.catalog import (
     JobScheduled,
     JobStarted,
     MessageDeadLettered,
+    MessageDropped,
+    MessageExpired,
     MessageReceived,
     MessageRefused,
     MessageSent,
@@ -131,6 +133,8 @@ def _ended(view: Conversation, event: RecordedEvent) -> None:
         case TurnFinished(id=id, text=text):
             view.add_new(event, name_of(event.stream), view.asker(id), text)
         case TurnFailed(id=id, text=text) | TurnCancelled(id=id, text=text) | MessageDeadLettered(id=id, text=text):
+            view.add_new(event, name_of(event.stream), view.asker(id), text, "failure")
+        case MessageExpired(id=id, text=text) | MessageDropped(id=id, text=text):
             view.add_new(event, name_of(event.stream), view.asker(id), text, "failure")
         case _:
             return

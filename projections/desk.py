@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from callboard.events import Event
@@ -11,6 +13,8 @@ from callboard.events.catalog import (
     GroupRetired,
     GroupStarted,
     MessageDeadLettered,
+    MessageDropped,
+    MessageExpired,
     MessageReceived,
     MessageSent,
     SendAccepted,
@@ -38,6 +42,7 @@ class Desk:
 
     Attributes:
         attempt: How often the open turn was taken up; 1 when no stop cut it short.
+        backlog: What waits, in the order of turns: senders take turns, and what one sent stays in the order sent.
         cancelling: The turns and sends of these that are no longer wanted.
         sends: Open sends by id, in the order of opening.
         retired: Whether whoever this is takes nothing up any more.
@@ -90,15 +95,21 @@ def evolve(desk: Desk, event: Event) -> Desk:
         desk = replace(desk, purse=purses.evolve(desk.purse, event, desk.sends))
     match event:
         case MessageReceived():
-            return replace(desk, backlog=(*desk.backlog, event))
-        case TurnStarted():
-            turn, *rest = desk.backlog
-            return replace(desk, turn=turn, attempt=1, backlog=tuple(rest), purse=purses.opened(turn, event))
+            return replace(desk, backlog=_queued(desk.backlog, event))
+        case TurnStarted(id=id):
+            [turn] = [message for message in desk.backlog if message.id == id]
+            rest = tuple(message for message in desk.backlog if message is not turn)
+            if turn is not desk.backlog[0]:  # an older log has another order
+                others = (message.sender for message in desk.backlog if message.sender != turn.sender)
+                rest = _in_turns(rest, (*others, turn.sender))
+            return replace(desk, turn=turn, attempt=1, backlog=rest, purse=purses.opened(turn, event))
         case TurnResumed(attempt=attempt):
             return replace(desk, attempt=attempt)
         case TurnCancelling(id=id) | SendCancelling(id=id):
             return replace(desk, cancelling=desk.cancelling | {id})
         case TurnFinished(id=id) | TurnFailed(id=id) | TurnCancelled(id=id) | MessageDeadLettered(id=id):
+            return _without_turn(desk, id)
+        case MessageExpired(id=id) | MessageDropped(id=id):
             return _without_turn(desk, id)
         case MessageSent():
             return replace(desk, sends={**desk.sends, event.id: event})
@@ -113,9 +124,37 @@ def evolve(desk: Desk, event: Event) -> Desk:
             return desk
 
 
+def _queued(backlog: tuple[MessageReceived, ...], message: MessageReceived) -> tuple[MessageReceived, ...]:
+    """Return `backlog`, which is in turns, with `message` where its turn comes."""
+    before = Counter(one.sender for one in backlog)
+    seats = {sender: seat for seat, sender in enumerate(before)}
+    mine, place = (before[message.sender], seats.get(message.sender, len(seats))), len(backlog)
+    while place:
+        sender = backlog[place - 1].sender
+        before[sender] -= 1
+        if (before[sender], seats[sender]) < mine:
+            break
+        place -= 1
+    return (*backlog[:place], message, *backlog[place:])
+
+
+def _in_turns(backlog: Iterable[MessageReceived], senders: Iterable[str]) -> tuple[MessageReceived, ...]:
+    """Return `backlog` such that `senders` take turns in their order: the first of each, then the second of each.
+
+    So before a message with n of its sender before it there are at most n + 1 of any other, however much they send.
+    """
+    seats = {sender: seat for seat, sender in enumerate(dict.fromkeys(senders))}
+    rounds, placed = Counter[str](), list[tuple[int, int, MessageReceived]]()
+    for one in backlog:
+        placed.append((rounds[one.sender], seats[one.sender], one))
+        rounds[one.sender] += 1
+    return tuple(one for _, _, one in sorted(placed, key=lambda place: place[:2]))
+
+
 def _without_turn(desk: Desk, id: str) -> Desk:
     cancelling = desk.cancelling - {id}
     if desk.turn and desk.turn.id == id:
         return replace(desk, turn=None, attempt=1, cancelling=cancelling, purse=None)
-    backlog = tuple(message for message in desk.backlog if message.id != id)
+    left = (message for message in desk.backlog if message.id != id)
+    backlog = _in_turns(left, (message.sender for message in desk.backlog))
     return replace(desk, backlog=backlog, cancelling=cancelling)

@@ -30,7 +30,8 @@ class GroupState:
         turns: Who was given the word in this request, in order; choices and second tries not counted.
         numbers: The numbers of those turns.
         open: Who has the word, as {turn: word}.
-        heard: How much of `transcript` each member knows, as a number of items.
+        heard: How much of `transcript` each member knows, as a number of items; in another conversation than `main`
+            under `<member>/<conversation>`.
         failed: Turns of this request that failed, until it is decided what follows.
         unread: Choices that were answered, until they are read.
         choices: Those made in this request.
@@ -121,6 +122,20 @@ class GroupState:
         return next(use for use in self.spec.members if use.name == member)
 
     @property
+    def conversation(self) -> str:
+        """The conversation that the open request is part of."""
+        return self.desk.turn.conversation if self.desk.turn else "main"
+
+    @property
+    def talk(self) -> list[Said]:
+        """What was said in this conversation since the group was last reset, oldest first."""
+        return [said for said in self.transcript.since(self.start) if said.conversation == self.conversation]
+
+    def place(self, member: str) -> str:
+        """Return under which name `heard` has what `member` knows of this conversation. Pure."""
+        return member if self.conversation == "main" else f"{member}/{self.conversation}"
+
+    @property
     def said(self) -> list[Said]:
         """What was answered in this request, in the order of the answers."""
         return [said for said in self.transcript.since(self.began) if said.turn]
@@ -184,11 +199,11 @@ class GroupState:
 
     def unheard(self, member: str) -> tuple[Part, ...]:
         """Return what `member` has not heard yet; its own words it knows. Pure."""
-        news = self.transcript.since(max(self.heard.get(member, 0), self.start))
+        news = self.transcript.since(max(self.heard.get(self.place(member), 0), self.start))
         return tuple(
             Part(speaker=said.speaker, text=said.text, failed=said.failed)
             for said in news
-            if said.speaker != member and said.text
+            if said.speaker != member and said.text and said.conversation == self.conversation
         )
 
 

@@ -75,7 +75,7 @@ def evolve(state: GroupState, event: Event) -> GroupState:
 def _begin(state: GroupState) -> GroupState:
     turn = state.desk.turn
     assert turn is not None
-    asked = [Said(0, part.speaker, part.text, part.failed) for part in turn.parts]
+    asked = [Said(0, one.speaker, one.text, one.failed, conversation=turn.conversation) for one in turn.parts]
     if state.forgets or turn.fresh:
         state = _forgotten(state)
     return replace(_cleared(state), transcript=state.transcript.plus(*asked))
@@ -97,14 +97,14 @@ def _end(state: GroupState, event: Event) -> GroupState:
 
 def _give_word(state: GroupState, sent: MessageSent) -> GroupState:
     member, known = name_of(sent.recipient), state.heard
-    word = Word(sent, known.get(member, 0))
+    word = Word(sent, known.get(state.place(member), 0))
     cue = word.cue
     if cue.fresh:
         state = replace(state, fresh=state.fresh - {member})
     if sent.id in state.jobs:
         return state
     if not cue.apart:
-        known = {**known, member: len(state.transcript)}
+        known = {**known, state.place(member): len(state.transcript)}
     counts = not (cue.pick or cue.instead)
     unread = {n: one for n, one in state.unread.items() if one.word.root != cue.instead}
     state = _with_offered(state, cue.tools)
@@ -153,7 +153,7 @@ def _missed(state: GroupState, event: SendAnswered | SendFailed) -> GroupState:
 
 def _fail(state: GroupState, word: Word, event: SendFailed) -> GroupState:
     if not event.accepted and not word.cue.apart:
-        state = replace(state, heard={**state.heard, word.member: word.heard})
+        state = replace(state, heard={**state.heard, state.place(word.member): word.heard})
     if not event.accepted and word.cue.fresh:
         state = replace(state, fresh=state.fresh | {word.member})
     ended = Ended(word, event.text, failed=True, accepted=event.accepted)
@@ -161,7 +161,7 @@ def _fail(state: GroupState, word: Word, event: SendFailed) -> GroupState:
 
 
 def _say(state: GroupState, said: Said) -> GroupState:
-    return replace(state, transcript=state.transcript.plus(said))
+    return replace(state, transcript=state.transcript.plus(replace(said, conversation=state.conversation)))
 
 
 def _of_request(state: GroupState, event: Event) -> GroupState:

@@ -33,6 +33,10 @@ class Growing(Sequence[T], Generic[T]):
         longer._length = self._length + len(items)
         return longer
 
+    def continues(self, before: Growing[T]) -> bool:
+        """Return whether this is `before`, or came of it by `plus` alone, as far as that costs nothing to know."""
+        return self._items is before._items and self._length >= before._length
+
     def since(self, start: int) -> list[T]:
         """Return the items from index `start` on."""
         return self._items[start : self._length]

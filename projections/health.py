@@ -11,6 +11,8 @@ from callboard.events.catalog import (
     ActorRestarted,
     ApprovalAsked,
     MessageDeadLettered,
+    MessageDropped,
+    MessageExpired,
     MessageReceived,
     QuestionAsked,
     ToolCallRequested,
@@ -145,6 +147,9 @@ class HealthTable:
             case TurnFinished(id=id) | TurnFailed(id=id) | TurnCancelled(id=id) | MessageDeadLettered(id=id):
                 if turn := self._turns.pop((stream, id), None):
                     self._end(event, turn, failed=not isinstance(data, TurnFinished))
+            case MessageExpired(id=id) | MessageDropped(id=id):  # nobody worked on it, so nobody failed
+                if self._turns.pop((stream, id), None):
+                    self.actors[stream].backlog -= 1
             case _:
                 pass
 

@@ -9,6 +9,8 @@ from callboard.events.catalog import (
     BlockEdited,
     BlockEditRefused,
     BlockStarted,
+    MessageDropped,
+    MessageExpired,
     MessageReceived,
 )
 
@@ -43,6 +45,9 @@ GIVEN = ("BlockAttached", "BlockDetached")
 
 OF_THE_LOG = ("LogCreated", "LogForked", "WriterOpened", "WriterClosed", "LossAccepted", "EventRedacted")
 """Types that stand in the stream `system`, and nothing else does."""
+
+WAITING = ("MessageReceived", "TurnCancelling")
+"""What is said last of a message that nobody has begun with."""
 
 OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3, "job": -3}
 """Which part of the id of a thing names the actor in whose stream it is."""
@@ -129,6 +134,10 @@ class Laws:
                 was = f"ended at position {ended}" if ended else "never begun"
                 self._findings.add(place, "pair", f"{found}, which was {was}", f"an open {key[0]}")
             return
+        if isinstance(data, MessageExpired | MessageDropped) and before is not None and before.latest not in WAITING:
+            self._findings.add(
+                place, "pair", f"{event.type} of {data.id!r}, which is worked on", "a message that waits"
+            )
         if data.opens and ended:
             self._findings.add(place, "pair", f"{event.type} of {data.id!r}, ended at {ended}", "each opened once")
         elif before is not None and before.stream != event.stream:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callboard.events import CallboardError, RecordedEvent
-from callboard.events.catalog import ModelAttemptFailed, TurnResumed
+from callboard.events.catalog import MessageReceived, MessageSent, ModelAttemptFailed, TurnResumed
 
 from .projection import Projection
 
@@ -89,6 +89,7 @@ class Pending:
         recipient = before.recipient if before else getattr(data, "recipient", "")
         since = before.since if before else event.position
         due = data.retry_at if isinstance(data, ModelAttemptFailed) else None
+        due = data.expires if isinstance(data, MessageReceived | MessageSent) else due
         attempt = data.attempt if isinstance(data, TurnResumed) else before.attempt if before else 1
         self.items[key] = Open(event.stream, kind, data.id, event.type, since, recipient, due, attempt)
 

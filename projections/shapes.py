@@ -15,6 +15,7 @@ from callboard.events.catalog import MessageReceived, Part, Usage
 
 from .agent import AgentState, ModelCall, ToolCall
 from .block import BlockHistory, BlockVersion
+from .contexts import contexts
 from .conversation import Utterance
 from .deciding import AWAITS
 from .desk import Desk
@@ -220,7 +221,8 @@ def _spent(spent: Spent) -> Shape:
 
 
 def agent_shape(state: AgentState) -> Shape:
-    """Return the state of an agent, its whole history included."""
+    """Return the state of an agent, its whole history included: that of `main`, and those of other conversations."""
+    histories: dict[str, JsonValue] = {name: [_line(one) for one in lines] for name, lines in contexts(state).items()}
     return {
         "spec": None if state.spec is None else state.spec.model_dump(mode="json"),
         "desk": _desk(state.desk),
@@ -228,7 +230,8 @@ def agent_shape(state: AgentState) -> Shape:
         "model_call": None if state.model is None else _open_model_call(state.model),
         "tool_calls": [_open_tool_call(call) for call in state.tools.values()],
         "blocks_seen": dict(state.seen),
-        "history": [_line(line) for line in state.lines],
+        "history": histories["main"],
+        "conversations": {name: lines for name, lines in histories.items() if name != "main"},
     }
 
 

@@ -54,7 +54,7 @@ class TurnSpan(Span):
     """A request that an agent or a group worked on.
 
     `state` is `sent` (not in the recipient's stream), `waiting`, `open`, `cancelling`, `answered`,
-    `failed` or `cancelled`.
+    `failed`, `cancelled`, `expired` or `dropped`.
 
     Attributes:
         asked_by: The stream that sent it, or `user`.
@@ -329,7 +329,7 @@ class Summary:
     Attributes:
         to: The stream that was asked.
         text: What it was asked.
-        state: `answered`, `failed`, `cancelled` or `open`; of an edit `edited` or `refused`.
+        state: `answered`, `failed`, `cancelled`, `expired`, `dropped` or `open`; of an edit `edited` or `refused`.
         turns: Turns that agents took up.
         awaiting: Calls that wait for a person.
         seconds: None while it is open.

@@ -26,6 +26,8 @@ from callboard.events.catalog import (
     LoadObserved,
     MemberFailed,
     MessageDeadLettered,
+    MessageDropped,
+    MessageExpired,
     MessageReceived,
     MessageRefused,
     MessageSent,
@@ -128,6 +130,9 @@ class Traces:
             case TurnFailed(text=text) | TurnCancelled(text=text) | MessageDeadLettered(text=text):
                 turn.text = str(text)
                 _end(turn, event, "cancelled" if isinstance(data, TurnCancelled) else "failed")
+            case MessageExpired(text=text) | MessageDropped(text=text):
+                turn.text = str(text)
+                _end(turn, event, "expired" if isinstance(data, MessageExpired) else "dropped")
             case _:
                 _decide(turn, event)
 

@@ -43,6 +43,7 @@ class Said:
         failed: Whether `text` says why the member had no answer.
         uses: Tools of the turn that it ended with: tasks delegated, a handoff.
         id: Of the turn; empty for the request itself.
+        conversation: That of the request.
     """
 
     turn: int
@@ -51,6 +52,7 @@ class Said:
     failed: bool = False
     uses: tuple[ToolUse, ...] = ()
     id: str = ""
+    conversation: str = "main"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import urllib.parse
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ OPENS, CLOSES = ({type for row in ROWS for type in row[does]} for does in (1, 3)
 OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3, "job": -3}
 """Which part of an id names the actor in whose stream the thing is."""
 
-ANSWERS, REFUSALS, CHANGED, OF_GROUP, OF_LOG = (set(types) for _, types in SETS)
-"""The first two answer a message under the key `re:<id>`."""
+ANSWERS, REFUSALS, UNBEGUN, CHANGED, OF_GROUP, OF_LOG = (set(types) for _, types in SETS)
+"""The first two answer a message under the key `re:<id>`; the third close messages that wait, and no others."""
 FIRST = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
 """The first event of each kind of stream."""
 
@@ -72,7 +72,7 @@ class Audit:
         self.working, self.retired, self.calls = dict[str, str](), set[str](), dict[str, Data]()
         self.sent, self.answers = dict[Pair, Pair](), dict[Pair, tuple[bool, Any, Any]]()
         self.needs, self.replies = defaultdict[str, set[str]](set), dict[str, list[str]]()
-        self.order, self.waiting = (defaultdict[Any, dict[str, int]](dict) for _ in range(2))
+        self.order, self.waiting = defaultdict[Pair, dict[str, int]](dict), defaultdict[str, dict[str, str]](dict)
 
     def wrong(self, check: str, found: object, wanted: object) -> None:
         """Note that the row at hand has `found`, not `wanted`."""
@@ -91,8 +91,7 @@ class Audit:
             self.texts[row["stream"]][row["version"]] = None
             said = json.loads(row["content"] or "null")
             self.texts[row["stream"]][row["version"]] = said and len(said)
-            if row["type"] == "ModelCallFinished":
-                self.replies[row["stream"]] = said or []
+            self.replies |= {row["stream"]: said or []} if row["type"] == "ModelCallFinished" else {}
             self._refers(data := json.loads(row["data"]))
             self._event(row["type"], data)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -221,14 +220,17 @@ class Audit:
         stream, sender = self.row["stream"], data.get("sender", "")
         if type == "MessageReceived":
             self.requests += "-" not in sender
-            self.waiting[stream][id] = self.last
+            self.waiting[stream][id] = sender
             if "-" in sender:
                 self._delivered(sender, id, data.get("kind", "ask"))
         elif type == "TurnStarted":
-            if stream in self.working or next(iter(self.waiting[stream]), None) != id:
-                self.wrong("order", f"{id!r} is worked on", "the oldest that waits, one at a time")
+            mine = [one for one, by in self.waiting[stream].items() if by == self.waiting[stream].get(id)]
+            if stream in self.working or mine[:1] != [id]:
+                self.wrong("order", f"{id!r} is worked on", "the oldest of its sender that waits, one at a time")
             self.working[stream] = id
         elif type in CLOSES and self.working.get(stream) == id:
+            if type in UNBEGUN:
+                self.wrong("order", f"{type} of {id!r}, which is worked on", "a message that waits")
             del self.working[stream]
         if type == "TurnStarted" or type in CLOSES:
             self.waiting[stream].pop(id, None)
@@ -337,11 +339,9 @@ def redactions(connection: sqlite3.Connection) -> dict[Place, bytes]:
     """Return the hash of erased texts by (stream, version)."""
     found: dict[Place, bytes] = {}
     for (data,) in connection.execute("SELECT data FROM events WHERE stream = 'system' AND type = 'EventRedacted'"):
-        try:
+        with suppress(ValueError, KeyError, TypeError):  # the event itself is found wanting when its turn comes
             said = json.loads(data)
             found[said["stream"], said["version"]] = bytes.fromhex(said["said"])
-        except (ValueError, KeyError, TypeError):
-            continue  # the event itself is found wanting when its turn comes
     return found
 
 

@@ -17,7 +17,7 @@ VERBS = {
     "trace": "Show what came of a request: turns, model calls, tool calls and edits.",
     "group": "Show the groups of a log, or one and how those in it fare.",
     "log": "Look after a log: calls in doubt, copies, erasure.",
-    "mail": "Look after mail: messages that were set aside.",
+    "mail": "Look after mail: what waits, dead letters, who talked with whom.",
     "people": "Decide what waits for a person: approvals, questions; cancel a request.",
     "verify": "Check that a log is whole, unchanged, and holds together.",
 }

@@ -12,6 +12,7 @@ from rich.text import Text
 from callboard.events.catalog import MessageReceived
 from callboard.projections import AgentState, BlockHistory, Desk, GroupState
 from callboard.projections.agent import ModelCall, ToolCall
+from callboard.projections.contexts import MAIN, contexts
 from callboard.projections.conversation import Utterance
 from callboard.projections.deciding import AWAITS
 from callboard.projections.pending import Open
@@ -64,9 +65,13 @@ def agent(state: AgentState, *, full: bool) -> RenderableType:
     if state.seen:
         seen = ", ".join(f"{label} at version {version}" for label, version in state.seen.items())
         lines.append(styled((f"has read {seen}", "dim")))
-    shown = state.lines[:] if full else state.lines[-LAST:]
-    lines.append(_count("message", "in its history", len(state.lines), len(shown)))
-    return Group(*lines, *_columns([row for line in shown for row in _history(line, full=full)]))
+    found: list[RenderableType] = [*lines]
+    for name, said in contexts(state).items():
+        shown = said[:] if full else said[-LAST:]
+        where = "in its history" if name == MAIN else f"in the conversation {name}"
+        found.append(_count("message", where, len(said), len(shown)))
+        found += _columns([row for line in shown for row in _history(line, full=full)])
+    return Group(*found)
 
 
 def _doing(desk: Desk) -> Text:

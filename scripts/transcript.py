@@ -15,6 +15,8 @@ from rich.console import Console
 from callboard.actors.streaming import TextDelta
 from callboard.events import RecordedEvent
 from callboard.events.catalog import (
+    MessageDropped,
+    MessageExpired,
     ModelAttemptFailed,
     ModelCallFailed,
     ModelCallFinished,
@@ -232,6 +234,9 @@ class Transcript:
                 self._heading(name, id)
                 self._line("failed", str(text) + self._cancelled.pop(id, ""), "red")
                 self.said = ""
+            case MessageExpired(id=id, text=text) | MessageDropped(id=id, text=text):
+                self._heading(name, id)
+                self._line("failed", str(text), "red")
             case TurnResumed(id=id, attempt=attempt):
                 self._heading(name, id)
                 self._line("again", f"goes on where the process stopped (attempt {attempt})", "yellow")

@@ -35,6 +35,8 @@ COLOURS = {
     "refused": "bold red",
     "in doubt": "bold red",
     "cancelled": "yellow",
+    "expired": "yellow",
+    "dropped": "yellow",
     "resolved": "yellow",
 }
 """The style of a state; what is open has its own."""

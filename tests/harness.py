@@ -16,6 +16,7 @@ from callboard.events import MemoryStore, RecordedEvent, Text, catalog
 from callboard.events.cache import MemoryCache
 from callboard.projections import AgentState, BlockState, GroupState, Pending, agent_state, fold, pending
 from callboard.projections.agent import digest_of
+from callboard.projections.contexts import contexts
 from callboard.projections.findings import Findings, Place
 from callboard.projections.limit_laws import LimitLaws
 from callboard.projections.prompt import Heard, Line, Replied, Result
@@ -100,8 +101,9 @@ def states(events: list[RecordedEvent]) -> dict[str, object]:
 def canonical(state: object) -> object:
     """Return `state` less what the order among strangers, and the luck of a call in doubt, decide."""
     match state:
-        case AgentState(lines=lines):
-            return sorted(repr(_plain(line)) for line in lines), state.desk, state.model, state.tools
+        case AgentState():
+            said = {name: sorted(repr(_plain(line)) for line in lines) for name, lines in contexts(state).items()}
+            return said, state.desk, state.model, state.tools
         case GroupState(transcript=transcript):
             said, life = sorted(map(repr, transcript)), (state.spec, state.jobs, state.marks, state.start)
             return said, state.open, state.desk, life

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .mail_mutations import MAIL_MUTANTS
 from .model_mutations import MODEL_MUTANTS
 from .mutations import MUTANTS, Mutant
 from .people_mutations import PEOPLE_MUTANTS
@@ -23,7 +24,7 @@ from .tool_mutations import TOOL_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("actors", "events", "projections", "scripts", "tests")
-ALL_MUTANTS = (*MUTANTS, *PEOPLE_MUTANTS, *MODEL_MUTANTS, *TOOL_MUTANTS, *READER_MUTANTS)
+ALL_MUTANTS = (*MUTANTS, *PEOPLE_MUTANTS, *MODEL_MUTANTS, *TOOL_MUTANTS, *READER_MUTANTS, *MAIL_MUTANTS)
 SEEDS = 1_000
 """Simulations after which a mutant has escaped."""
 

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from callboard import Block, Group, RequestFailed, RoundRobin, System
 
 from .limit_scenarios import LIMITED
+from .mail_scenarios import MAIL
 from .message_scenarios import MESSAGE_SCENARIOS
 from .model_scenarios import MODELS
 from .people_scenarios import PEOPLE
@@ -127,7 +128,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL]
 
 CANCELS = [
     Scenario(

@@ -19,50 +19,66 @@ from .machines import Stage, run
 
 CAPACITY = 2
 IDS = st.sampled_from("abcde")
+SENDERS = st.sampled_from(["user", "agent-y"])
 
 
 class Mail(Stage):
-    """A mailbox with room for two."""
+    """A mailbox with room for two requests of each sender."""
 
     waited: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
         self.mailbox = Mailbox("agent-x", CAPACITY)
-        self.inside: list[tuple[type[Delivery], str]] = []
+        self.inside: list[Delivery] = []
+        self.taken: list[Delivery] = []
         self.given: dict[tuple[type[Delivery], str], Waiting] = {}
         self.results: list[Resume] = []
-        self.patient, self.came = 0, list[Waiting]()
+        self.patient: list[Delivery] = []
+        self.came: list[Waiting] = []
         self.numbers, self.tasks = count(), list[Task[None]]()
 
-    def full(self, delivery: Delivery) -> bool:
-        return (type(delivery), delivery.id) not in self.inside and len(self.inside) >= CAPACITY
+    def known(self, delivery: Delivery) -> bool:
+        return any((type(one), one.id) == (type(delivery), delivery.id) for one in self.inside)
 
-    @rule(id=IDS, kind=st.sampled_from([Receive, Cancel]))
-    def add(self, id: str, kind: type[Delivery]) -> None:
-        delivery = Receive(id, "user", "ask") if kind is Receive else Cancel(id, "user")
+    def full(self, delivery: Delivery) -> bool:
+        if not isinstance(delivery, Receive):
+            return False
+        theirs = [one for one in (*self.inside, *self.taken) if isinstance(one, Receive)]
+        waits = any(one.sender == delivery.sender for one in self.patient)
+        held = sum(one.sender == delivery.sender for one in theirs) >= CAPACITY
+        return waits or (held and not self.known(delivery))
+
+    @rule(id=IDS, kind=st.sampled_from([Receive, Cancel]), sender=SENDERS)
+    def add(self, id: str, kind: type[Delivery], sender: str) -> None:
+        delivery = Receive(f"{id}/{sender}", sender, "ask") if kind is Receive else Cancel(id, sender)
         if self.full(delivery):
-            with pytest.raises(MailboxFull):
+            with pytest.raises(MailboxFull, match=f"2 requests of {sender}"):
                 self.wait(self.mailbox.add(delivery, wait=0))
             return
         waiting = self.wait(self.mailbox.add(delivery, wait=0))
-        key = type(delivery), id
-        if key in self.inside:
-            assert waiting is self.given[key]  # twice in here is one
+        if self.known(delivery):
+            assert waiting is self.given[type(delivery), delivery.id]  # twice in here is one
         else:
-            self.inside.append(key)
-            self.given[key] = waiting
+            self.inside.append(delivery)
+            self.given[type(delivery), delivery.id] = waiting
 
-    @precondition(lambda self: len(self.inside) == CAPACITY)
-    @rule(id=IDS)
-    def add_patiently(self, id: str) -> None:
-        delivery = Receive(f"{id}{next(self.numbers)}", "user", "ask")
+    @precondition(lambda self: any(isinstance(one, Receive) for one in self.inside))
+    @rule(sender=SENDERS)
+    def add_what_is_recorded(self, sender: str) -> None:
+        delivery = Receive(f"known{next(self.numbers)}", sender, "ask")
+        self.given[Receive, delivery.id] = self.wait(self.mailbox.add(delivery, wait=0, known=True))
+        self.inside.append(delivery)
+
+    @rule(id=IDS, sender=SENDERS)
+    def add_patiently(self, id: str, sender: str) -> None:
+        delivery = Receive(f"{id}{next(self.numbers)}", sender, "ask")
 
         async def wait() -> None:
             self.came.append(await self.mailbox.add(delivery, wait=1e6))
 
         if self.full(delivery):
-            self.patient += 1
+            self.patient.append(delivery)
             self.tasks.append(self.loop.create_task(wait()))
             self.wait(anyio.lowlevel.checkpoint())
 
@@ -73,28 +89,32 @@ class Mail(Stage):
 
     @rule()
     def take(self) -> None:
+        self.taken = []
+        enter = list[Delivery]()
+        for sender in dict.fromkeys(one.sender for one in self.patient):
+            mine = [one for one in self.patient if one.sender == sender]
+            held = sum(isinstance(one, Receive) and one.sender == sender for one in self.inside)
+            enter += mine[: max(0, CAPACITY - held)]
+        self.patient = [one for one in self.patient if one not in enter]
+        type(self).waited += len(enter)
         results, waiting = self.mailbox.take()
         assert [id(one) for one in results] == [id(one) for one in self.results]
-        keys = [(type(one.delivery), one.delivery.id) for one in waiting]
-        assert keys == sorted(self.inside, key=lambda key: key[0] is Cancel)
-        assert all(self.given[key] is one for key, one in zip(keys, waiting, strict=True))
-        self.results, self.inside = [], []
+        expected = sorted([*self.inside, *enter], key=lambda one: isinstance(one, Cancel))
+        assert [one.delivery for one in waiting] == expected
         self.wait(self._let_in())
+        assert [one.delivery for one in self.came] == enter
+        self.came.clear()
+        self.results, self.taken, self.inside = [], [*self.inside, *enter], []
 
     async def _let_in(self) -> None:
         for _ in range(60):
             await anyio.lowlevel.checkpoint()
-        type(self).waited += self.patient
-        assert len(self.came) == min(CAPACITY, self.patient)
-        for waiting in self.came:
-            self.inside.append((Receive, waiting.delivery.id))
-            self.given[self.inside[-1]] = waiting
-        self.patient -= len(self.came)
-        self.came.clear()
 
     @invariant()
-    def there_is_never_more_than_fits(self) -> None:
-        assert len(self.inside) <= CAPACITY
+    def nobody_waits_outside_while_there_is_room(self) -> None:
+        for one in self.patient:
+            theirs = [other for other in (*self.inside, *self.taken) if isinstance(other, Receive)]
+            assert sum(other.sender == one.sender for other in theirs) >= CAPACITY
 
     def teardown(self) -> None:
         for task in self.tasks:

@@ -217,7 +217,8 @@ def test_a_group_alone_shows_its_whole_transcript(log: str, run: Run) -> None:
 def test_the_json_of_states_keeps_its_names(log: str, run: Run) -> None:
     shown = json.loads(run("replay", log, "--json")[1])
     assert list(shown) == "position at agents groups blocks pending".split()
-    assert list(shown["agents"]["writer"]) == "spec desk step model_call tool_calls blocks_seen history".split()
+    names = "spec desk step model_call tool_calls blocks_seen history conversations"
+    assert list(shown["agents"]["writer"]) == names.split()
     assert (
         list(shown["groups"]["team"])
         == (
@@ -396,5 +397,4 @@ def test_version_is_that_of_the_package(run: Run) -> None:
 @pytest.mark.parametrize("script", ["main", "replay", "trace"])
 def test_each_script_runs_as_a_file(script: str, tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, SCRIPTS / f"{script}.py", "--help"], capture_output=True, cwd=tmp_path)
-    assert (ran.returncode, ran.stderr) == (0, b"")
-    assert ran.stdout.startswith(b"Usage: callboard")
+    assert (ran.returncode, ran.stderr) == (0, b"") and ran.stdout.startswith(b"Usage: callboard")

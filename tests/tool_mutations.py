@@ -76,7 +76,7 @@ TOOL_MUTANTS = (
         "",
         DATA,
     ),
-    Mutant("repairs of the turn before count", STATE, "refused=(), unfit=0,", "refused=(),", DATA),
+    Mutant("repairs of the turn before count", "projections/contexts.py", "refused=(), unfit=0,", "refused=(),", DATA),
     Mutant("what is not finite is data", OUTPUTS, "from_json(text, allow_inf_nan=False)", "from_json(text)", DATA),
     Mutant("a list is data", OUTPUTS, "if not isinstance(value, dict):", "if False:", DATA),
     Mutant("faults are told at any length", OUTPUTS, "found if len(found) <= MOST else", "found if found else", DATA),

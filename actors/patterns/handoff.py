@@ -54,8 +54,8 @@ class Handoff:
         return Speak((Cue(active, note=note, tools=tools),))
 
     def active(self, group: GroupState) -> str:
-        """Return who is active: who was handed to, or spoke, last, in any request; empty where nobody is left. Pure."""
-        for said in reversed(group.transcript.since(group.start)):
+        """Return who is active: handed to, or heard, last in this conversation; empty where nobody is left. Pure."""
+        for said in reversed(group.talk):
             if not said.turn or said.failed:
                 continue
             handoff = _handoff(said)
