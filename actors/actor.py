@@ -310,6 +310,8 @@ class Actor(ABC, Generic[S]):
         delivery, store = one.delivery, self.system.store
         if isinstance(delivery, Resolve | TakeDecision) and delivery.key:
             return await store.find(self.stream, f"command:{delivery.key}") is None
+        if isinstance(delivery, Alter) and delivery.event.key and not isinstance(delivery.event, Reply):
+            return await store.find(self.stream, delivery.event.key) is None
         if not isinstance(delivery, Receive | Cancel):
             return True
         received = await store.find(self.stream, delivery.id)

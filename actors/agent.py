@@ -50,7 +50,7 @@ from .commands import (
     TakeResult,
     TakeSend,
 )
-from .rules import CANCELLED, as_text, asker
+from .rules import CANCELLED, as_text, asker, reason
 from .schema import faults_in
 
 MAX_TOOLS = 16
@@ -135,7 +135,7 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
     if state.desk.deadly:
         return [MessageDeadLettered(id=turn.id, to=to, text=Text(SET_ASIDE))]
     if turn.id in state.desk.cancelling:
-        return [TurnCancelled(id=turn.id, to=to, text=Text(CANCELLED))]
+        return [TurnCancelled(id=turn.id, to=to, text=reason(state.desk, turn.id))]
     if state.desk.purse is not None and state.desk.spent_up:
         return [limits.ended(state.desk.purse, turn, state.said)]
     if state.failed is not None:

@@ -24,7 +24,7 @@ class Host(Protocol):
         ...
 
 
-async def cancel(host: Host, trace: str, by: str) -> None:
+async def cancel(host: Host, trace: str, by: str, why: str = "") -> None:
     """End the request `trace` and all that it caused, at the word of `by`; return when it is recorded everywhere.
 
     Raises:
@@ -32,7 +32,7 @@ async def cancel(host: Host, trace: str, by: str) -> None:
         DeliveryFailed: Somebody who works on it could not be told; all others were.
     """
     told, failure = set[tuple[str, str]](), None
-    while wanted := [one for one in ends(await host.pending(), trace, by) if (one[0], one[1].id) not in told]:
+    while wanted := [one for one in ends(await host.pending(), trace, by, why) if (one[0], one[1].id) not in told]:
         for stream, end in wanted:  # what is under way meanwhile may open more
             told.add((stream, end.id))
             try:
@@ -45,11 +45,11 @@ async def cancel(host: Host, trace: str, by: str) -> None:
         raise nothing_open(trace)
 
 
-def ends(pending: Pending, trace: str, by: str = USER) -> list[tuple[str, Cancel]]:
+def ends(pending: Pending, trace: str, by: str = USER, why: str = "") -> list[tuple[str, Cancel]]:
     """Return what ends all that is open of the request `trace`, each with the stream that it goes to. Pure."""
     mine = [item for item in pending.items.values() if item.id.split("/", 1)[0] == trace]
-    turns = [(item.stream, Cancel(item.id, USER, by)) for item in mine if item.kind == "turn"]
-    sends = [(item.recipient, Cancel(item.id, item.stream, by)) for item in mine if item.kind == "send"]
+    turns = [(item.stream, Cancel(item.id, USER, by, why)) for item in mine if item.kind == "turn"]
+    sends = [(item.recipient, Cancel(item.id, item.stream, by, why)) for item in mine if item.kind == "send"]
     return turns + [one for one in sends if not one[0].startswith("block-")]
 
 

@@ -63,9 +63,15 @@ class Drop(Delivery):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Delivery):
-    """End the work on the message `id`, or never begin it; `by` says who wants that, where it is not the sender."""
+    """End the work on the message `id`, or never begin it.
+
+    Attributes:
+        by: Who wants that, where it is not the sender.
+        why: What is said of it, where it is more than that nobody wants it.
+    """
 
     by: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

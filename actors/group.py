@@ -30,7 +30,7 @@ from . import choosing, failing, limits, scaling, upkeep
 from .commands import Alter, Command, TakeLoad, TakeWindow
 from .cues import brought, given, nothing_new, phrase
 from .patterns import Choose, Cue, Finish, Observe, Pattern, Pick, Speak, Work
-from .rules import CANCELLED, as_text, asker
+from .rules import as_text, asker, reason
 from .until import final_words, fired
 
 
@@ -91,7 +91,7 @@ def follow(pattern: Pattern, state: GroupState, rule: scaling.Rule = scaling.one
         waits = state.desk.backlog and not state.desk.retired
         return [TurnStarted(id=state.desk.backlog[0].id)] if waits else []
     if turn.id in state.desk.cancelling:
-        return [] if state.open else [TurnCancelled(id=turn.id, to=asker(turn), text=Text(CANCELLED))]
+        return [] if state.open else [TurnCancelled(id=turn.id, to=asker(turn), text=reason(state.desk, turn.id))]
     if state.desk.paused:
         return []
     if state.desk.purse is not None and state.desk.spent_up:

@@ -74,10 +74,10 @@ def take(desk: Desk, command: Command) -> list[Event]:
             return [ActorRestarted(text=Text(text), failures=failures)]
         case Cancel(id) if id in desk.cancelling:
             return []
-        case Cancel(id, sender, by) if desk.holds(id):
-            return [TurnCancelling(id=id, by=by or sender)]
-        case Cancel(id, sender):
-            return [MessageRefused(id=id, to=sender, text=Text(CANCELLED), begun=False)]
+        case Cancel(id, sender, by, why) if desk.holds(id):
+            return [TurnCancelling(id=id, by=by or sender, text=as_text(why))]
+        case Cancel(id, sender, _, why):
+            return [MessageRefused(id=id, to=sender, text=as_text(why or CANCELLED), begun=False)]
         case TakeAccepted(id) if id in desk.sends:
             return [SendAccepted(id=id)]
         case TakeAnswer(id, text, ok, accepted, reason, uses, spent) if id in desk.sends:
@@ -134,13 +134,18 @@ def cancel(desk: Desk) -> list[Event]:
     """Return what any actor owes those that cancelled. Its own calls an agent ends itself. Pure."""
     idle = [m for m in desk.backlog if m.id in desk.cancelling]
     if idle:
-        return [TurnCancelled(id=m.id, to=asker(m), text=Text(CANCELLED), begun=False) for m in idle]
+        return [TurnCancelled(id=m.id, to=asker(m), text=reason(desk, m.id), begun=False) for m in idle]
     if desk.turn and desk.ending:
         mine = [id for id in desk.sends if id.startswith(f"{desk.turn.id}/")]
         return [SendCancelling(id=id) for id in mine if id not in desk.cancelling]
     if desk.retired:
         return [TurnFailed(id=m.id, to=asker(m), text=Text(RETIRED), begun=False) for m in desk.backlog]
     return []
+
+
+def reason(desk: Desk, id: str) -> Text:
+    """Return why the turn `id` was cancelled, in words. Pure."""
+    return desk.reasons.get(id) or Text(CANCELLED)
 
 
 def asker(message: MessageReceived) -> str:

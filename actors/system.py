@@ -48,6 +48,7 @@ from .specs import Agent, Block, Group
 from .streaming import Deltas
 from .supervision import Supervisor
 from .timers import Timers
+from .watch import Watch, Watching
 
 log = structlog.get_logger()
 
@@ -61,12 +62,14 @@ GRACE = 30.0
 class System(People, Post):
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
-    def __init__(self, store: EventStore, providers: Providers, tasks: TaskGroup, outside: Outside) -> None:
+    def __init__(
+        self, store: EventStore, providers: Providers, tasks: TaskGroup, outside: Outside, watch: Watch | None = None
+    ) -> None:
         self.store, self.providers, self.outside = store, providers, outside
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
         self.supervisor, self.timers = Supervisor(self), Timers(self)
         self.prices, self.limits = Prices(), Limits()
-        self._tasks = tasks
+        self._tasks, self._watching = tasks, Watching(self, watch)
         self._actors: dict[str, Actor[Any]] = {}
         self._door = Door(self)
         self._started = set[str]()
@@ -87,6 +90,7 @@ class System(People, Post):
         prices: Mapping[str, Price] | None = None,
         limits: Limits | None = None,
         grace: float = GRACE,
+        watch: Watch | None = None,
     ) -> AsyncGenerator[System]:
         """Open a log, a file or a store, and take up all that is open in it, from recorded specs alone.
 
@@ -94,6 +98,7 @@ class System(People, Post):
         `calls_at_once` model calls are in flight; `breaker` says when a model that fails is not asked any more.
         Leaving waits, at most `grace` seconds, for what can go on without the outside; leaving by an
         exception waits for nothing. What is cut off goes on when the log is opened again.
+        With `watch`, loops and starvation are found while they happen; see `Watch`.
 
         Args:
             prices: USD by the name of the model; None for those of genai-prices, where it is installed.
@@ -109,7 +114,7 @@ class System(People, Post):
             store = await opening.opened(log, stack)
             try:
                 async with anyio.create_task_group() as tasks:
-                    system = cls(store, providers, tasks, outside)
+                    system = cls(store, providers, tasks, outside, watch)
                     system.prices, system.limits = Prices(prices), limits or Limits()
                     await system._take_up()
                     if (path := getattr(store, "path", "")) and isinstance(path, str):
@@ -129,6 +134,7 @@ class System(People, Post):
         left, self._started = await self.snapshots.open()
         self._tasks.start_soon(self.snapshots.run)
         self._tasks.start_soon(self.timers.run)
+        self._tasks.start_soon(self._watching.run)
         suspects = left.suspects()
         for stream in suspects:
             self.actor(stream).hold()
@@ -184,8 +190,8 @@ class System(People, Post):
 
     async def quiet(self) -> None:
         """Wait until nothing goes on by itself."""
-        while self._busy:
-            await self._quiet.wait()
+        while self._busy or self._watching.behind:
+            await (self._quiet.wait() if self._busy else self._watching.moved())
 
     # -- who lives here -------------------------------------------------------------------------
 

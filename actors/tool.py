@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, get_type_hints, overload
 
 import anyio
 from anyio import to_thread
@@ -88,6 +88,8 @@ class Tool:
         in_doubt: Without that, `tell` the model that nobody knows, `ask` a person, or `fail` the turn.
         needs_approval: Whether a person is asked before a call begins; or a function that says so of the arguments,
             which it gets by name. Where it fails, a person is asked.
+        may_repeat: How often one turn may call it with the same arguments before that counts as a loop, as where it
+            polls; 0 for as often as any other tool.
     """
 
     function: Callable[..., Any]
@@ -96,6 +98,7 @@ class Tool:
     reconcile: Reconcile | None = None
     in_doubt: InDoubt = "tell"
     needs_approval: bool | Callable[..., bool | Awaitable[bool]] = False
+    may_repeat: int = 0
 
     @property
     def name(self) -> str:
@@ -124,7 +127,15 @@ class Tool:
             reconcile=address_of(self.reconcile) if self.reconcile else "",
             in_doubt=self.in_doubt,
             needs_approval=self._who_asks(list(arguments.model_fields)),
+            may_repeat=self._how_often(),
         )
+
+    def _how_often(self) -> int:
+        """Return `may_repeat`, if it is a count."""
+        count = cast(object, self.may_repeat)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise SpecError(f"may_repeat of tool {self.name!r} is {count!r}; a count, 0 or more, is wanted")
+        return count
 
     def _who_asks(self, names: list[str]) -> bool | str:
         """Return `needs_approval` as data: a function by its address."""
@@ -230,6 +241,7 @@ def tool(
     reconcile: Reconcile | None = None,
     in_doubt: InDoubt = "tell",
     needs_approval: bool | Callable[..., bool | Awaitable[bool]] = False,
+    may_repeat: int = 0,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
     """Declare what a tool does outside. Without this, a function is a `once` tool.
@@ -240,6 +252,7 @@ def tool(function: Callable[..., Any] | None = None, /, **declared: Any) -> Any:
         reconcile: Says by a call's key what came of it, if the process stopped while it ran.
         in_doubt: Without that, `tell` the model, `ask` a person, or `fail` the turn.
         needs_approval: Whether a person is asked before a call begins, or a function of the arguments that says so.
+        may_repeat: How often one turn may call it with the same arguments before that counts as a loop.
     """
     if function is not None:
         return Tool(function)

@@ -92,6 +92,7 @@ from .mail import (
     TurnResumed,
     TurnStarted,
 )
+from .symptoms import SymptomFound
 
 BASES = (Event, Decision, LimitDecided, Reply, TextReply)
 
@@ -171,6 +172,7 @@ __all__ = [
     "SendCancelling",
     "SendFailed",
     "Spent",
+    "SymptomFound",
     "TextReply",
     "ToolCallExpired",
     "ToolCallFailed",

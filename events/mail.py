@@ -152,9 +152,11 @@ class TurnCancelling(Event, goes_on="turn", takes_in=True):
 
     Attributes:
         by: Who says so: a person's name, or the stream of who asked; empty in old logs.
+        text: Why; empty where nothing was said.
     """
 
     by: str = ""
+    text: Text = Text()
 
 
 class OutputRefused(Event, goes_on="turn"):

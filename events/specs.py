@@ -38,6 +38,8 @@ class ToolSpec(Frozen):
         in_doubt: What happens to a call in doubt where there is none.
         needs_approval: Whether a person is asked before a call begins; or where the function is that says so of
             the arguments.
+        may_repeat: How often one turn may call it with the same arguments before that counts as a loop; 0 for as
+            often as any other tool.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ToolSpec(Frozen):
     reconcile: str = ""
     in_doubt: InDoubt = "tell"
     needs_approval: bool | str = False
+    may_repeat: int = 0
 
 
 class FallbackSpec(Frozen):

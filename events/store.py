@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Protocol
+from weakref import ref
 
 import anyio
 
@@ -75,19 +76,26 @@ class EventStore(Protocol):
 
 
 class Signal:
-    """Wakes all that wait, each time; take it before you look, else what comes between is missed."""
+    """Wakes all that wait, each time; take it before you look, else what comes between is missed.
+
+    Each waits for an event of its own, since one that was waited for in one event loop is of no use in the next.
+    """
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
+        self._waiting: list[ref[anyio.Event]] = []
 
     def next(self) -> anyio.Event:
         """Return what is set at the next `notify`."""
-        return self._event
+        event = anyio.Event()
+        self._waiting = [*(known for known in self._waiting if known() is not None), ref(event)]
+        return event
 
     def notify(self) -> None:
         """Wake all that wait."""
-        self._event.set()
-        self._event = anyio.Event()
+        waiting, self._waiting = self._waiting, []
+        for known in waiting:
+            if (event := known()) is not None:
+                event.set()
 
 
 async def repeated(store: EventStore, stream: str, events: Sequence[NewEvent]) -> list[RecordedEvent] | None:

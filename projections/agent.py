@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 
 from callboard.events import Event, Text
 from callboard.events.catalog import (
@@ -49,6 +50,7 @@ from .growing import Growing
 from .paths import call_of, digest_in, digest_of
 from .projection import Projection
 from .prompt import Heard, Line, Replied, Result
+from .remarks import Remark, noted, spoken
 from .words import tools_in
 
 DELIVERED = "delivered; it cannot be lost any more"
@@ -149,6 +151,7 @@ class AgentState:
         ends: Tools of the turn alone that were called: they end it.
         refused: Calls of such tools that were wrong, the last one as it was written.
         unfit: Answers of this turn that did not fit the agent's schema.
+        remarks: What the next model call is told besides.
     """
 
     spec: AgentSpec | None = None
@@ -175,6 +178,7 @@ class AgentState:
     ends: tuple[ToolUse, ...] = ()
     refused: tuple[ToolUse, ...] = ()
     unfit: int = 0
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def abilities(self) -> tuple[ToolSpec, ...]:
@@ -194,7 +198,7 @@ class AgentState:
 
 def evolve(state: AgentState, event: Event) -> AgentState:
     """Return `state` after `event`. Pure."""
-    state = replace(state, desk=desks.evolve(state.desk, event))
+    state = replace(state, desk=desks.evolve(state.desk, event), remarks=noted(state.remarks, event))
     match event:
         case AgentStarted(spec=spec) | AgentChanged(spec=spec):
             return _effective(replace(state, declared=spec))
@@ -239,7 +243,8 @@ def _effective(state: AgentState) -> AgentState:
 def _of_model(state: AgentState, event: Event) -> AgentState:
     match event:
         case ModelCallRequested(id=id):
-            return replace(state, model=ModelCall(id), step=state.step + 1, uses=None)
+            state = reduce(with_line, spoken(state.remarks, state.desk), state)
+            return replace(state, model=ModelCall(id), step=state.step + 1, uses=None, remarks=())
         case ModelCallStarted(id=id, attempt=attempt, model=model):
             failure = state.model.failure if state.model else Text()
             return _shown(replace(state, model=ModelCall(id, "running", attempt, None, failure, model=model)), event)

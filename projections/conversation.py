@@ -25,6 +25,7 @@ from callboard.events.catalog import (
     OutputRefused,
     SendAnswered,
     SendFailed,
+    SymptomFound,
     ToolCallFailed,
     ToolCallFinished,
     ToolCallRequested,
@@ -36,6 +37,7 @@ from callboard.events.catalog import (
 )
 
 from .projection import Projection
+from .remarks import SPEAKER
 from .telling import decided, told
 from .words import name_of
 
@@ -181,6 +183,8 @@ def _of_agent(view: Conversation, event: RecordedEvent) -> Conversation:
         for label in event.data.news:
             changed = f"changed by others, version {event.data.blocks[label]} now"
             view.add(event, label, name_of(event.stream), Text(changed), "edit")
+    if isinstance(event.data, SymptomFound):
+        view.add(event, SPEAKER, name_of(event.stream), event.data.text, "note")
     for take in (_heard, _spoken, _ended):
         take(view, event)
     return view

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from callboard.events import Event
+from callboard.events import Event, Text
 from callboard.events.catalog import (
     AgentRetired,
     AgentStarted,
@@ -45,6 +45,7 @@ class Desk:
         backlog: What waits, in the order of turns: senders take turns, and what one sent stays in the order sent.
         cancelling: The turns and sends of these that are no longer wanted.
         sends: Open sends by id, in the order of opening.
+        reasons: Why turns of these are no longer wanted, where somebody said so.
         retired: Whether whoever this is takes nothing up any more.
         purse: What the open turn may spend; None where nothing is limited.
     """
@@ -54,6 +55,7 @@ class Desk:
     backlog: tuple[MessageReceived, ...] = ()
     cancelling: frozenset[str] = frozenset()
     sends: dict[str, MessageSent] = field(default_factory=dict[str, MessageSent])
+    reasons: dict[str, Text] = field(default_factory=dict[str, Text])
     retired: bool = False
     purse: Purse | None = None
 
@@ -105,6 +107,8 @@ def evolve(desk: Desk, event: Event) -> Desk:
             return replace(desk, turn=turn, attempt=1, backlog=rest, purse=purses.opened(turn, event))
         case TurnResumed(attempt=attempt):
             return replace(desk, attempt=attempt)
+        case TurnCancelling(id=id, text=text) if text:
+            return replace(desk, cancelling=desk.cancelling | {id}, reasons={**desk.reasons, id: text})
         case TurnCancelling(id=id) | SendCancelling(id=id):
             return replace(desk, cancelling=desk.cancelling | {id})
         case TurnFinished(id=id) | TurnFailed(id=id) | TurnCancelled(id=id) | MessageDeadLettered(id=id):
@@ -153,6 +157,8 @@ def _in_turns(backlog: Iterable[MessageReceived], senders: Iterable[str]) -> tup
 
 def _without_turn(desk: Desk, id: str) -> Desk:
     cancelling = desk.cancelling - {id}
+    if id in desk.reasons:
+        desk = replace(desk, reasons={other: why for other, why in desk.reasons.items() if other != id})
     if desk.turn and desk.turn.id == id:
         return replace(desk, turn=None, attempt=1, cancelling=cancelling, purse=None)
     left = (message for message in desk.backlog if message.id != id)

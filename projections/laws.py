@@ -43,6 +43,9 @@ OF_ONE_AGENT = ("OutputRefused",)
 GIVEN = ("BlockAttached", "BlockDetached")
 """What a group does to whoever is in it."""
 
+OF_LIVE = ("SymptomFound",)
+"""What a running system notes of whoever works in it."""
+
 OF_THE_LOG = ("LogCreated", "LogForked", "WriterOpened", "WriterClosed", "LossAccepted", "EventRedacted")
 """Types that stand in the stream `system`, and nothing else does."""
 
@@ -172,7 +175,7 @@ def _may_stand(kind: str, event: RecordedEvent) -> bool:
         return kind == "agent"
     if about == "job" or type in OF_GROUPS:
         return kind == "group"
-    if about in OF_ACTORS or type in GIVEN:
+    if about in OF_ACTORS or type in (*GIVEN, *OF_LIVE):
         return kind in ("agent", "group")
     own = [name for name in ("agent", "group", "block") if type.startswith(name.capitalize())]
     return not own or kind in own

@@ -27,6 +27,7 @@ from callboard.events.catalog import (
     QuestionAsked,
     RecipientsChosen,
     ScalingSet,
+    SymptomFound,
     ToolCallExpired,
     TurnCancelling,
 )
@@ -108,6 +109,11 @@ def followed(member: str, to: str, then: Remedy) -> str:
             return "the request fails"
 
 
+def noted(text: str) -> str:
+    """Return what the detector found."""
+    return f"this does not look well: {text}"
+
+
 def _scaled(event: GroupScaled) -> str:
     came = f"; {', '.join(use.name for use in event.joined)} joined" if event.joined else ""
     went = f"; {', '.join(event.left)} left" if event.left else ""
@@ -138,6 +144,8 @@ def _life(event: Event) -> str:
             return "what follows begins with no history"
         case ActorRestarted(text=text, failures=failures):
             return f"it began again from its log, having failed {failures} times of late: {text}"
+        case SymptomFound(text=text):
+            return noted(text)
         case GroupRetired():
             return "it takes nothing up any more"
         case BlockShared(share=share):

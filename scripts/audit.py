@@ -147,7 +147,7 @@ class Audit:
             self.wrong("stream", type, f"{FIRST.get(kind, 'a known kind of stream')} as its first event, only there")
         self.retired ^= {row["stream"]} if again or type.endswith("Retired") else set()
         key = f"re:{id}" if type in ANSWERS | REFUSALS else id if type == "MessageReceived" else None
-        key = f"command:{data['command']}" if data.get("command") else key
+        key = next((f"{name}:{data[name]}" for name in ("command", "symptom") if data.get(name)), key)
         if row["key"] != key:
             self.wrong("key", row["key"], key)
         if row["correlation_id"] != (id.split("/", 1)[0] or None):

@@ -129,9 +129,9 @@ def show(*drawn: RenderableType) -> None:
         print(line.rstrip())
 
 
-def print_json(value: JsonValue) -> None:
-    """Print `value` as JSON that a terminal cannot obey."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+def print_json(value: JsonValue, *, indent: int | None = 2) -> None:
+    """Print `value` as JSON that a terminal cannot obey; without `indent` on one line."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
     _never_fail("backslashreplace")
     print(re.sub(UNSEEN, _escaped, text))
 

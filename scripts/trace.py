@@ -7,15 +7,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from callboard.actors.thresholds import load_thresholds
 from callboard.events import EventStore, RecordedEvent, SQLiteStore
 from callboard.events.catalog import BlockEdited, BlockEditRefused
 from callboard.projections import replay
 from callboard.projections.shapes import span_shape, summary_shape
 from callboard.projections.spans import Root, summary
+from callboard.projections.symptoms import Thresholds
 from callboard.projections.trace import trace_roots, traces
-from callboard.scripts.border import BadUse
+from callboard.scripts.border import FINE, FOUND, BadUse
 from callboard.scripts.main import main
 from callboard.scripts.screen import print_json, show, styled
+from callboard.scripts.symptom_lines import found_in, show_symptoms
 from callboard.scripts.tree import listing, tree
 
 CANDIDATES = 10
@@ -28,11 +31,14 @@ async def trace(
     /,
     *,
     full: Annotated[bool, Parameter(negative="")] = False,
+    findings: Annotated[bool, Parameter(negative="")] = False,
+    thresholds: str = "",
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Show the requests of a log, or what came of one.
+    """Show the requests of a log, what came of one, or where agents go round in circles.
 
     Positions stand after @; `callboard replay LOG --until POSITION` shows the state there.
+    With --findings, the exit code is 1 if there are any.
 
     Parameters
     ----------
@@ -42,18 +48,30 @@ async def trace(
         Which request: its trace, or a beginning of it that no other has. Without it, all are listed.
     full
         Show long texts whole.
+    findings
+        Show loops, starvation and runaway requests instead.
+    thresholds
+        A TOML file that says from where on something is a finding.
     as_json
-        Print JSON.
+        Print JSON; of findings, an object a line.
     """
+    if thresholds and not findings:
+        raise BadUse("--thresholds is for --findings; say both")
+    limits = load_thresholds(thresholds) if thresholds else Thresholds()
     async with SQLiteStore.open(log, mode="read") as store:
+        if findings:
+            one = (await requested(store, request))[0].trace if request else ""
+            found = await found_in(store, limits, one)
+            show_symptoms(found, as_json=as_json)
+            return FOUND if found else FINE
         if request:
             _show(await requested(store, request), full=full, as_json=as_json)
             return 0
-        found = [summary(root) for root in (await replay(store, traces)).roots]
+        roots = [summary(root) for root in (await replay(store, traces)).roots]
     if as_json:
-        print_json({"requests": [summary_shape(item) for item in found]})
+        print_json({"requests": [summary_shape(item) for item in roots]})
     else:
-        show(listing(found) if found else styled(("nothing was asked in this log yet", "dim")))
+        show(listing(roots) if roots else styled(("nothing was asked in this log yet", "dim")))
     return 0
 
 

@@ -21,10 +21,12 @@ from .mutations import MUTANTS, Mutant
 from .people_mutations import PEOPLE_MUTANTS
 from .reader_mutations import READER_MUTANTS
 from .tool_mutations import TOOL_MUTANTS
+from .watch_mutations import WATCH_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("actors", "events", "projections", "scripts", "tests")
-ALL_MUTANTS = (*MUTANTS, *PEOPLE_MUTANTS, *MODEL_MUTANTS, *TOOL_MUTANTS, *READER_MUTANTS, *MAIL_MUTANTS)
+OTHERS = (*PEOPLE_MUTANTS, *MODEL_MUTANTS, *TOOL_MUTANTS, *READER_MUTANTS, *MAIL_MUTANTS, *WATCH_MUTANTS)
+ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000
 """Simulations after which a mutant has escaped."""
 

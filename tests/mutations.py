@@ -175,7 +175,7 @@ MUTANTS = (
     Mutant(
         "a cancel that overtakes its message leaves nothing",
         RULES,
-        "return [MessageRefused(id=id, to=sender, text=Text(CANCELLED), begun=False)]",
+        "return [MessageRefused(id=id, to=sender, text=as_text(why or CANCELLED), begun=False)]",
         "return []",
     ),
     Mutant(

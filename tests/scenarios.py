@@ -18,6 +18,7 @@ from .people_scenarios import PEOPLE
 from .scripted import Everyone, Scenario, agent, asking, script
 from .team_scenarios import TEAMS
 from .tool_scenarios import TOOLS
+from .watch_scenarios import WATCHED
 from .world import pay, publish, search, wire
 
 PLAN = Block("plan", "nothing yet")
@@ -128,7 +129,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED]
 
 CANCELS = [
     Scenario(

@@ -12,6 +12,7 @@ import anyio
 
 from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
 from callboard.actors.breaker import Breaker
+from callboard.actors.watch import Watch
 from callboard.events import Text
 from callboard.projections import GroupState
 
@@ -32,6 +33,7 @@ class Scenario:
     Attributes:
         person: Decides, all the while, what waits for a person.
         options: What the system is opened with besides.
+        watch: What is done about loops while it runs.
         loose: Whether it is a race that may end in several ways, so that only what holds of any log is checked.
     """
 
@@ -42,6 +44,7 @@ class Scenario:
     loose: bool = False
     person: Callable[[System], Coroutine[None, None, None]] | None = None
     options: Options = field(default_factory=Options)
+    watch: Watch | None = None
 
 
 @asynccontextmanager

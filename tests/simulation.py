@@ -261,10 +261,8 @@ async def _live(outcome: Outcome, scenario: Scenario, fate: Fate) -> bool:
 
 async def _answers(life: FaultyLife, scenario: Scenario, outcome: Outcome) -> None:
     life.slots = scenario.options.get("calls_at_once", life.slots)
-    async with (
-        System.open(life, model=life, outside=life.outside, **scenario.options) as system,
-        beside(scenario, system),
-    ):
+    opened = System.open(life, model=life, outside=life.outside, watch=scenario.watch, **scenario.options)
+    async with opened as system, beside(scenario, system):
         life.system = system
         if life.fate.chance.random() < 0.5:
             await settled(system)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -116,6 +116,6 @@ def log_of(*happened: tuple[str, Event]) -> list[RecordedEvent]:
     events: list[RecordedEvent] = []
     for position, (stream, data) in enumerate(happened, start=1):
         version = versions[stream] = versions.get(stream, 0) + 1
-        at = datetime(2026, 1, 1, 0, 0, position, tzinfo=UTC)
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=position)
         events.append(RecordedEvent(position, stream, version, at, None, b"", data))
     return events

@@ -139,3 +139,15 @@ def test_parameters_without_a_type_are_strings() -> None:
     assert Tool(defined("def function(text): return text")).spec().parameters["properties"] == {
         "text": {"type": "string"}
     }
+
+
+@pytest.mark.parametrize("count", [-1, True, "5", 1.5])
+def test_how_often_a_tool_may_be_repeated_is_a_count(count: Any) -> None:
+    with pytest.raises(SpecError, match=r"may_repeat of tool 'look' is .*; a count, 0 or more, is wanted"):
+        tool(may_repeat=count)(look).spec()
+    assert tool(may_repeat=30)(look).spec().may_repeat == 30
+
+
+def look(place: str) -> str:
+    """Look."""
+    return place

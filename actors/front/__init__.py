@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from callboard.actors.system import System
     from callboard.actors.tool import Tool, ToolContext, tool
     from callboard.actors.until import MaxTurns, Spoke, TextMention
+    from callboard.actors.watch import Watch
     from callboard.events.errors import CallboardError, RequestFailed
     from callboard.events.event import RecordedEvent
     from callboard.events.memory import MemoryStore
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from callboard.projections.answer import Answer, Job, Turn
     from callboard.projections.group import GroupState
     from callboard.projections.projection import Projection, replay
+    from callboard.projections.symptoms import Thresholds
 
 _HOMES = {
     "Agent": "actors.specs",
@@ -91,9 +93,11 @@ _HOMES = {
     "System": "actors.system",
     "TextDelta": "actors.streaming",
     "TextMention": "actors.until",
+    "Thresholds": "projections.symptoms",
     "Tool": "actors.tool",
     "ToolContext": "actors.tool",
     "Turn": "projections.answer",
+    "Watch": "actors.watch",
     "Work": "actors.patterns",
     "replay": "projections.projection",
     "tool": "actors.tool",
@@ -155,9 +159,11 @@ __all__ = [
     "System",
     "TextDelta",
     "TextMention",
+    "Thresholds",
     "Tool",
     "ToolContext",
     "Turn",
+    "Watch",
     "Work",
     "replay",
     "tool",
