@@ -16,7 +16,7 @@ import anyio
 import structlog
 
 from callboard.events import Event, KeyReused, LogError, NewEvent, OutcomeUnknown, RecordedEvent, Undelivered
-from callboard.events.catalog import AgentRetired, MessageReceived, MessageSent, Reply, SendCancelling, TurnFinished
+from callboard.events.catalog import MessageReceived, MessageSent, Reply, SendCancelling, TurnFinished
 from callboard.events.store import Signal
 from callboard.projections import Desk, Projection
 
@@ -333,8 +333,6 @@ class Actor(ABC, Generic[S]):
                     return [started]
                 known = getattr(state, "declared", state.spec)
                 return [] if known == getattr(changed, "spec", None) else [changed]
-            case Alter(event=event):
-                return [] if isinstance(event, AgentRetired) and state.desk.retired else [event]
             case _:
                 return rules.take(state.desk, command)
 

@@ -17,6 +17,7 @@ from callboard.events.catalog import (
     MessageReceived,
     MessageSent,
     ScalingSet,
+    SymptomFound,
     TurnCancelled,
     TurnFailed,
     TurnFinished,
@@ -42,7 +43,7 @@ def take(state: GroupState, command: Command) -> list[Event] | None:
             return [LoadObserved(id=id, waiting=waiting, latency=latency)] if observing else []
         case TakeWindow():
             return _begin_job(state, command)
-        case Alter(event=event):
+        case Alter(event=event) if not isinstance(event, SymptomFound):
             return _alter(state, event)
         case _:
             return None

@@ -21,6 +21,7 @@ from callboard.events.catalog import (
     MessageSent,
     ModelCallRequested,
     ModelCallStarted,
+    SymptomFound,
     TextReply,
     ToolCallRequested,
     TurnFailed,
@@ -107,7 +108,7 @@ def bound(desk: Desk, events: list[Event], *, own: Grant | None, keeps: bool) ->
     if own is not None:
         events = [one.model_copy(update={"grant": own}) if isinstance(one, TurnStarted) else one for one in events]
     purse, turn = desk.purse, desk.turn
-    if purse is None or turn is None:
+    if purse is None or turn is None or not purse.grants:
         return events
     sends = [one for one in events if gives(one, turn)]
     wants = _wanted(events, sends)
@@ -245,6 +246,15 @@ def too_many(desk: Desk, recipients: int) -> str:
     if most is None or recipients <= most:
         return ""
     return f"it would reach {recipients:,}, and the limit of fan_out is {most:,}; reach fewer"
+
+
+def asks_about(desk: Desk, found: SymptomFound) -> list[Event]:
+    """Return what lets the open turn of a request wait for a person, since something in it does not look well."""
+    turn, purse = desk.turn, desk.purse
+    waits = purse is not None and purse.reached is not None
+    if found.then != "ask" or turn is None or turn.correlation_id != found.id or waits:
+        return []
+    return [LimitReached(id=turn.id, limit=found.kind, text=found.text, asks=True)]
 
 
 def ended(purse: Purse, turn: MessageReceived, said: Text) -> TurnFinished | TurnFailed:

@@ -16,6 +16,7 @@ from callboard.events.catalog import (
     SendAnswered,
     SendCancelling,
     SendFailed,
+    SymptomFound,
     TurnCancelled,
     TurnCancelling,
     TurnFailed,
@@ -24,8 +25,9 @@ from callboard.events.catalog import (
 from callboard.events.text import Text
 from callboard.projections import Desk
 
-from . import raising
+from . import limits, raising
 from .commands import (
+    Alter,
     Cancel,
     Command,
     Drop,
@@ -38,7 +40,6 @@ from .commands import (
     TakeTime,
     TimeUp,
 )
-from .limits import over_limit
 
 CANCELLED = "cancelled"
 """What whoever asked is told of a turn that was cancelled."""
@@ -84,6 +85,10 @@ def take(desk: Desk, command: Command) -> list[Event]:
             if ok:
                 return [SendAnswered(id=id, text=as_text(text), stop_reason=reason, uses=uses, spent=spent)]
             return [SendFailed(id=id, text=as_text(text), accepted=accepted, spent=spent)]
+        case Alter(event=SymptomFound() as found):
+            return [found, *limits.asks_about(desk, found)]
+        case Alter(event=event):
+            return [] if isinstance(event, AgentRetired) and desk.retired else [event]
         case TakeTime() | TimeUp():
             return _of_time(desk, command)
         case TakeDecision():
@@ -101,7 +106,7 @@ def _of_time(desk: Desk, command: Command) -> list[Event]:
         case TakeTime(id, until) if id == turn.id and purse.untimed is not None:
             return [TurnTimed(id=id, until=until)]
         case TimeUp(id, until) if id == turn.id and purse.reached is None and purse.until == until:
-            return [over_limit(purse, turn, "seconds", 0, f"it was to end by {until:%Y-%m-%d %H:%M:%S} UTC")]
+            return [limits.over_limit(purse, turn, "seconds", 0, f"it was to end by {until:%Y-%m-%d %H:%M:%S} UTC")]
         case _:
             return []
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-Choice = Literal["off", "warn", "tell", "stop"]
+Choice = Literal["off", "warn", "tell", "ask", "stop"]
 """What follows from a symptom; `off` is nothing, not even a record."""
 
 
@@ -37,7 +37,8 @@ class Watch:
 
     Attributes:
         policies: By kind: `warn` records it and writes a line of log; `tell` also tells the agents concerned at their
-            next model call; `stop` also ends the request, with the symptom as the reason; `off` does nothing.
+            next model call; `ask` lets the one who has most to do with it wait for a person, who lets it go on or ends
+            its turn, as with a limit; `stop` ends the request, with the symptom as the reason; `off` does nothing.
         default: What is done about the other kinds.
         thresholds: From where on something is a symptom.
         after: Position of the log up to which nothing is done about what is found.

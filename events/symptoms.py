@@ -11,8 +11,9 @@ Kind = Literal["alternation", "same_call", "same_state", "monologue", "starvatio
 """Work that goes round and round; the same call, or the same words, again and again; nobody else and nothing
 new; somebody whose turn never comes; edits that take each other back; ever more messages."""
 
-Policy = Literal["warn", "tell", "stop"]
-"""What follows: it is recorded; and the agents concerned are told at their next model call; or the request ends."""
+Policy = Literal["warn", "tell", "ask", "stop"]
+"""What follows: it is recorded; and the agents concerned are told at their next model call; or the one who has most to
+do with it waits for a person; or the request ends."""
 
 
 class SymptomFound(Event, takes_in=True):

@@ -12,6 +12,7 @@ from callboard.events.catalog import (
     AgentStarted,
     GroupRetired,
     GroupStarted,
+    LimitReached,
     MessageDeadLettered,
     MessageDropped,
     MessageExpired,
@@ -96,6 +97,8 @@ def evolve(desk: Desk, event: Event) -> Desk:
     if desk.purse is not None:
         desk = replace(desk, purse=purses.evolve(desk.purse, event, desk.sends))
     match event:
+        case LimitReached() if desk.purse is None:
+            return replace(desk, purse=Purse((), (), reached=event))
         case MessageReceived():
             return replace(desk, backlog=_queued(desk.backlog, event))
         case TurnStarted(id=id):

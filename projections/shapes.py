@@ -112,6 +112,8 @@ def _turn(span: TurnSpan) -> Shape:
         "cue": cue_shape(span),
         "uses": [uses_shape(use) for use in span.uses],
         "data": span.data,
+        "limits": list(span.limits),
+        "faults": list(span.faults),
         "cancelled_by": span.cancelled_by,
         "steps": [span_shape(step) for step in span.steps],
     }

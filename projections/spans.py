@@ -53,8 +53,8 @@ class Span:
 class TurnSpan(Span):
     """A request that an agent or a group worked on.
 
-    `state` is `sent` (not in the recipient's stream), `waiting`, `open`, `cancelling`, `answered`,
-    `failed`, `cancelled`, `expired` or `dropped`.
+    `state` is `sent` (not in the recipient's stream), `waiting`, `open`, `waits for a person`, `cancelling`,
+    `answered`, `failed`, `cancelled`, `expired` or `dropped`.
 
     Attributes:
         asked_by: The stream that sent it, or `user`.
@@ -65,6 +65,7 @@ class TurnSpan(Span):
         uses: Tools of the turn that it ended with: tasks delegated, a handoff, a vote.
         data: What the pattern gave besides the text.
         faults: Why an answer did not fit its schema, each time.
+        limits: What was said of a limit that it reached, each time.
         cancelled_by: Who wanted it no more: a person's name, or the stream of who asked; empty where nobody said so.
         steps: What it led to, in order: model calls, tool calls, turns of others, decisions.
     """
@@ -80,6 +81,7 @@ class TurnSpan(Span):
     uses: tuple[ToolUse, ...] = ()
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     faults: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     cancelled_by: str = ""
     steps: list[Step] = field(default_factory=list["Step"])
 

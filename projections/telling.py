@@ -20,6 +20,9 @@ from callboard.events.catalog import (
     JobFinished,
     JobScheduled,
     JobStarted,
+    LimitKept,
+    LimitRaised,
+    LimitReached,
     MemberFailed,
     MemberJoined,
     MemberLeft,
@@ -71,6 +74,12 @@ def decided(event: Event, tool: str) -> str:
             return f"{by} answered {tool}"
         case TurnCancelling(by=by) if by:
             return f"{name_of(by)} cancelled this"
+        case LimitReached(limit=limit, text=text, asks=asks):
+            return f"the limit of {limit} is reached: {text}" + ("; a person is asked" if asks else "")
+        case LimitRaised(by=by):
+            return f"{by} lets it go on"
+        case LimitKept(text=text):
+            return f"it does not go on: {text}"
         case RecipientsChosen(recipients=streams):
             return f"{tool} goes to {_names(streams)}"
         case ToolCallExpired():

@@ -22,6 +22,9 @@ from callboard.events.catalog import (
     JobFinished,
     JobScheduled,
     JobStarted,
+    LimitKept,
+    LimitRaised,
+    LimitReached,
     LoadAsked,
     LoadObserved,
     MemberFailed,
@@ -73,6 +76,7 @@ from .spans import (
     ToolSpan,
     TurnSpan,
 )
+from .telling import decided
 from .words import turn_of
 
 S = TypeVar("S", bound=Span)
@@ -122,6 +126,10 @@ class Traces:
                 turn.attempt = attempt
             case TurnCancelling(by=by):
                 turn.state, turn.cancelled_by = "cancelling", by
+            case LimitReached() | LimitRaised() | LimitKept():
+                asks = isinstance(data, LimitReached) and data.asks
+                turn.limits = (*turn.limits, decided(data, ""))
+                turn.state = "waits for a person" if asks else "open"
             case OutputRefused(text=text):
                 turn.faults = (*turn.faults, str(text))
             case TurnFinished(text=text, stop_reason=reason, uses=uses, data=given, quotes=quotes):

@@ -10,10 +10,14 @@ from callboard.events.calls import POLICY
 from callboard.events.catalog import (
     ApprovalAsked,
     ApprovalGiven,
+    LimitKept,
+    LimitRaised,
+    LimitReached,
     QuestionAnswered,
     QuestionAsked,
     ToolCallRequested,
 )
+from callboard.projections.telling import decided
 from callboard.scripts.group_lines import Line
 from callboard.scripts.screen import harmless, one_line
 
@@ -39,6 +43,11 @@ def line_of(event: Event, call: ToolCallRequested | None, *, asks: bool) -> Line
             return _line(turn, f"{what} was approved by {by}", "note")
         case QuestionAnswered(by=by):
             return _line(turn, f"answered by {by}", "note")
+        case LimitReached(id=id, asks=True) if not asks:
+            how = f"callboard people approve LOG {id}/limit, or deny LOG {id}/limit REASON"
+            return _line(id, f"{decided(event, '')}: {how}")
+        case LimitReached(id=id) | LimitRaised(id=id) | LimitKept(id=id):
+            return _line(id, decided(event, ""), "note")
         case _:
             return None
 

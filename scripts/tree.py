@@ -88,6 +88,8 @@ def _grow(tree: Tree, span: Step, *, full: bool) -> None:
         return
     for fault in span.faults if isinstance(span, TurnSpan) else ():
         tree.add(styled(("✗ ", "red")) + shortened(fault, full=full))
+    for limit in span.limits if isinstance(span, TurnSpan) else ():
+        tree.add(styled(("limit ", "yellow")) + shortened(limit, full=full))
     for step in span.steps:
         _grow(tree.add(_label(step, full=full)), step, full=full)
     if isinstance(span, TurnSpan) and (end := _end(span, full=full)) is not None:
