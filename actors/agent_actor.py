@@ -40,6 +40,7 @@ from . import approvals, directory, messaging
 from .actor import Actor
 from .calling import Calling
 from .commands import (
+    Begin,
     Command,
     Expire,
     Resolve,
@@ -90,7 +91,7 @@ class AgentActor(Actor[AgentState]):
         """Decide with a slot in hand where one is free, so that a call can begin in the append that wants it."""
         self._calling.reach()
         await super()._step(results, waiting)
-        self._calling.keep()
+        self._calling.keep(offered=any(isinstance(one, Begin) for one in results))
 
     def stop(self) -> None:
         """End its effects, and give back slots, too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from callboard.projections.agent import ModelCall
 from callboard.projections.estimate import tokens_in
 from callboard.projections.prompt import Line, Message, Shown, messages_of
 
-from . import fallbacks
+from . import calls, fallbacks
 from .breaker import CIRCUIT_OPEN
 from .commands import Begin, Command, Refuse, TakeAttempt, TakeReply
 from .model import ModelReply, ModelRequest
@@ -48,19 +49,23 @@ class Calling:
     @property
     def slot(self) -> str | None:
         """The model that there is a slot for; None without one."""
-        return self._hand.name
+        return None if self._actor.system.treasury.watches else self._hand.name
 
     def reach(self) -> None:
         """Take a slot where one is free and may be needed, so that a call can begin in the append that wants it."""
         self._hand.reach(fallbacks.likely(self._actor.state))
 
-    def keep(self) -> None:
-        """Give back a slot that is not needed."""
+    def keep(self, *, offered: bool) -> None:
+        """Give back a slot that is not needed; and what a call may cost that was offered to begin and did not."""
+        call = self._actor.state.model
+        if offered and (call is None or call.phase != "running"):
+            self._actor.system.treasury.free(self._actor.stream)
         self._hand.keep(fallbacks.wanted(self._actor.state))
 
     def drop(self) -> None:
         """Give back all slots: the actor stops."""
         self._dropped = True
+        self._actor.system.treasury.free(self._actor.stream)
         self._hand.drop()
 
     def turn_started(self) -> None:
@@ -102,7 +107,11 @@ class Calling:
         shown = [await self._block(label, version) for label, version in requests.wanted(state)]
         self._shown |= requests.by_version((*shown, *current))
         price = self._actor.system.prices.of(self._actor.system.providers.name_of(model))
-        self._actor.put(Begin(call.id, current, shown, call.attempt, uses, model, price, cause=cause))
+        begin = Begin(call.id, current, shown, call.attempt, uses, model, price, cause=cause)
+        if self._actor.system.treasury.watches:
+            tokens = calls.tokens(state, call, current, shown)
+            begin = replace(begin, room=await self._actor.system.treasury.hold(self._actor.stream, tokens, price))
+        self._actor.put(begin)
 
     def _refuse(self, call: ModelCall, model: str, refused: Refused, cause: str) -> Refuse:
         """Say that an attempt does not go out; another model is asked at once, this one when it may be."""
@@ -153,7 +162,10 @@ class Calling:
         """Make an attempt, for as long as the call is open."""
         with anyio.CancelScope() as scope:
             self._scopes[request.id] = scope
-            self._actor.put(await self._attempt(request, slot, cause))
+            try:
+                self._actor.put(await self._attempt(request, slot, cause))
+            finally:
+                self._actor.system.treasury.free(self._actor.stream)
         if self._scopes.get(request.id) is scope:
             del self._scopes[request.id]
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from callboard.events import Event, Text
 from callboard.events.catalog import (
+    Hold,
+    LimitReached,
     ModelAttemptFailed,
     ModelCallFailed,
     ModelCallFinished,
@@ -21,7 +23,6 @@ from callboard.projections.request import by_version, fingerprint, messages
 from . import fallbacks, limits
 from .breaker import CIRCUIT_OPEN
 from .commands import Begin, Refuse, TakeAttempt, TakeReply
-from .prices import Price
 from .rules import as_text
 
 MAX_ATTEMPTS = 5
@@ -70,8 +71,11 @@ def _begun(state: AgentState, call: ModelCall, begin: Begin) -> list[Event]:
     same = begin.uses is None or (state.spec is not None and state.spec.blocks == begin.uses)
     if not same or (call.attempt, fallbacks.wanted(state)) != (begin.after, begin.model) or call.phase == "running":
         return []
+    turn = state.desk.turn
+    if isinstance(begin.room, str) and turn is not None:
+        return [LimitReached(id=turn.id, limit="budget", text=Text(begin.room))]
     started = begun(state, call, begin.current, begin.shown)
-    return [_weighed(state, started, (*begin.shown, *begin.current), begin.price)]
+    return [_weighed(state, started, begin)]
 
 
 def begun(
@@ -95,14 +99,28 @@ def begun(
     return started.model_copy(update={"prompt": prompt})
 
 
-def _weighed(state: AgentState, started: ModelCallStarted, shown: Sequence[Shown], price: Price | None) -> Event:
+def _weighed(state: AgentState, started: ModelCallStarted, begin: Begin) -> Event:
     """Return the start of a call, with what is set aside for it where that is limited."""
-    purse, turn = state.desk.purse, state.desk.turn
-    if purse is None or turn is None or not purse.weighs:
+    purse, turn, room = state.desk.purse, state.desk.turn, begin.room
+    weighs = purse is not None and purse.weighs
+    if turn is None or not (weighs or isinstance(room, int)):
         return started
-    tokens = tokens_of(messages(evolve(state, started), by_version(shown)))
-    tokens += tokens_of(tool_schema(tool) for tool in state.abilities)
-    return limits.weighed(purse, turn, started, tokens, price)
+    tokens = _size(state, started, (*begin.shown, *begin.current))
+    weighed = limits.weighed(purse, turn, started, tokens, begin.price) if purse and weighs else started
+    if not isinstance(room, int) or isinstance(weighed, LimitReached):
+        return weighed
+    hold = weighed.hold or Hold(input=tokens, output=room)
+    return weighed.model_copy(update={"hold": hold.model_copy(update={"output": min(hold.output, room)})})
+
+
+def tokens(state: AgentState, call: ModelCall, current: Sequence[Shown], shown: Sequence[Shown]) -> int:
+    """Return about how many tokens the prompt of a call has that would begin now."""
+    return _size(state, begun(state, call, current, shown), (*shown, *current))
+
+
+def _size(state: AgentState, started: ModelCallStarted, shown: Sequence[Shown]) -> int:
+    prompt = messages(evolve(state, started), by_version(shown))
+    return tokens_of(prompt) + tokens_of(tool_schema(tool) for tool in state.abilities)
 
 
 def _refused(state: AgentState, call: ModelCall, refused: Refuse) -> list[Event]:

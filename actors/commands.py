@@ -176,6 +176,7 @@ class Begin(Command):
         uses: The blocks that the agent had then; with others it comes too late, too. None for any.
         model: The model that there is a slot for; where another is asked, it comes too late as well.
         price: Of the model; None where nobody knows it, or nothing depends on it.
+        room: Tokens that the reply may have by the budget of the system, or why it has none; None without a budget.
     """
 
     id: str
@@ -185,6 +186,7 @@ class Begin(Command):
     uses: tuple[BlockUse, ...] | None = None
     model: str = ""
     price: Price | None = None
+    room: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

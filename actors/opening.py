@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import anyio
 from callboard.events import ActorParked, CallboardError, EventStore
 
 from .actor import Actor
+from .providers import Providers
 
 
 async def opened(log: str | PathLike[str] | EventStore, stack: AsyncExitStack) -> EventStore:
@@ -35,6 +36,25 @@ async def unparked(actor: Actor[Any], wait: float) -> None:
             await actor.unparked.wait()
     if actor.parked:
         raise ActorParked(actor.stream.split("-", 1)[1], actor.parked)
+
+
+@asynccontextmanager
+async def one_error() -> AsyncGenerator[None]:
+    """Raise the one error that a group of tasks ended with, and not the group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise first(group) from None
+
+
+@asynccontextmanager
+async def closing(providers: Providers) -> AsyncGenerator[None]:
+    """Close all models at the end, whatever it is."""
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await providers.aclose()
 
 
 def first(group: BaseExceptionGroup[BaseException]) -> BaseException:

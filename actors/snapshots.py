@@ -18,6 +18,7 @@ import structlog
 from callboard import events, projections
 from callboard.events import CallboardError, EventStore, RecordedEvent
 from callboard.events.cache import EVERY, Entry, sealed, unsealed
+from callboard.events.catalog import Spent
 from callboard.events.store import Signal
 from callboard.projections import Desk, NotPaired, Pending
 from callboard.projections.snapshots import Checkpoint, decode, encode, references
@@ -91,6 +92,11 @@ class Snapshots:
                 self._position = event.position
                 self._redacted |= event.type == REDACTED
             return Checkpoint.of(self._left, ()).pending()
+
+    async def spent(self) -> Spent:
+        """Return what model calls came to so far, in the whole log."""
+        await self.pending()
+        return self._left.spent
 
     async def _recall_pending(self) -> None:
         entry = await self._entry(PENDING)

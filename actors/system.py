@@ -48,6 +48,7 @@ from .specs import Agent, Block, Group
 from .streaming import Deltas
 from .supervision import Supervisor
 from .timers import Timers
+from .treasury import Treasury
 from .watch import Watch, Watching
 
 log = structlog.get_logger()
@@ -68,7 +69,7 @@ class System(People, Post):
         self.store, self.providers, self.outside = store, providers, outside
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
         self.supervisor, self.timers = Supervisor(self), Timers(self)
-        self.prices, self.limits = Prices(), Limits()
+        self.prices, self.limits, self.treasury = Prices(), Limits(), Treasury(self, None)
         self._tasks, self._watching = tasks, Watching(self, watch)
         self._actors: dict[str, Actor[Any]] = {}
         self._door = Door(self)
@@ -89,6 +90,7 @@ class System(People, Post):
         outside: Outside | None = None,
         prices: Mapping[str, Price] | None = None,
         limits: Limits | None = None,
+        budget: Limits | None = None,
         grace: float = GRACE,
         watch: Watch | None = None,
     ) -> AsyncGenerator[System]:
@@ -103,6 +105,7 @@ class System(People, Post):
         Args:
             prices: USD by the name of the model; None for those of genai-prices, where it is installed.
             limits: What each request from outside may spend that brings no limits of its own.
+            budget: What model calls may ever cost in this log, in all: `model_calls`, `tokens`, `usd`.
 
         Raises:
             LogError: The log cannot be opened.
@@ -112,26 +115,25 @@ class System(People, Post):
         providers = Providers(model, models, calls_at_once, breaker, outside.now)
         async with AsyncExitStack() as stack:
             store = await opening.opened(log, stack)
-            try:
-                async with anyio.create_task_group() as tasks:
-                    system = cls(store, providers, tasks, outside, watch)
-                    system.prices, system.limits = Prices(prices), limits or Limits()
-                    await system._take_up()
-                    if (path := getattr(store, "path", "")) and isinstance(path, str):
-                        tasks.start_soon(owner.watch, system, inbox.folder_of(path))
-                    yield system
-                    with anyio.move_on_after(grace):
-                        await system.quiet()
-                        await system.snapshots.close((a.stream, a.version, a.state) for a in system._actors.values())
-                    tasks.cancel_scope.cancel()
-            except BaseExceptionGroup as group:
-                raise opening.first(group) from None
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await providers.aclose()
+            async with opening.closing(providers), opening.one_error(), anyio.create_task_group() as tasks:
+                system = cls(store, providers, tasks, outside, watch)
+                system.prices, system.limits = Prices(prices), limits or Limits()
+                system.treasury = Treasury(system, budget)
+                await system._take_up()
+                yield system
+                await system._leave(grace)
+
+    async def _leave(self, grace: float) -> None:
+        """Wait for what can go on without the outside, and no longer than `grace` seconds; then end all tasks."""
+        with anyio.move_on_after(grace):
+            await self.quiet()
+            await self.snapshots.close((a.stream, a.version, a.state) for a in self._actors.values())
+        self._tasks.cancel_scope.cancel()
 
     async def _take_up(self) -> None:
         left, self._started = await self.snapshots.open()
+        if (path := getattr(self.store, "path", "")) and isinstance(path, str):
+            self._tasks.start_soon(owner.watch, self, inbox.folder_of(path))
         self._tasks.start_soon(self.snapshots.run)
         self._tasks.start_soon(self.timers.run)
         self._tasks.start_soon(self._watching.run)

@@ -9,6 +9,11 @@
     name = "llama3"
     base_url = "http://127.0.0.1:11434/v1"
 
+    [limits]                                  # of each request; see docs/limits.md
+    model_calls = 100
+    [budget]                                  # of all requests together, for ever: model_calls, tokens, usd
+    usd = 20
+
     [prices.gpt-5-mini]                       # USD for a million tokens, where limits are in usd
     input = 0.25
     output = 2
@@ -82,6 +87,7 @@ from pathlib import Path
 
 from callboard.events import SpecError, TeamFileError
 
+from .limits import Limits
 from .prices import Price
 from .specs import Agent, Block, Group
 from .team_keys import ModelKeys
@@ -113,6 +119,8 @@ class Team:
     groups: dict[str, Group] = field(default_factory=dict[str, Group])
     models: dict[str, ModelChoice] = field(default_factory=dict[str, ModelChoice])
     prices: dict[str, Price] = field(default_factory=dict[str, Price])
+    limits: Limits | None = None
+    budget: Limits | None = None
 
     @property
     def roots(self) -> tuple[Agent | Group, ...]:
@@ -158,7 +166,7 @@ def load_team(path: str | PathLike[str]) -> Team:
     groups = {name: group for name, group in read.groups.items() if group}
     models = {name: _choice(keys) for name, keys in read.models.items()}
     model = _choice(read.model) if read.model else None
-    return Team(path.stem, model, read.blocks, read.agents, groups, models, read.prices)
+    return Team(path.stem, model, read.blocks, read.agents, groups, models, read.prices, read.limits, read.budget)
 
 
 def _choice(keys: ModelKeys) -> ModelChoice:

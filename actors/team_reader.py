@@ -21,7 +21,7 @@ from .tool import Tool, as_tool
 
 _S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 
-SECTIONS = ("model", "models", "prices", "blocks", "agents", "groups")
+SECTIONS = ("model", "models", "prices", "limits", "budget", "blocks", "agents", "groups")
 """The tables of a team file."""
 
 OWN_TOOLS = (*(tool.name for tool in tool_specs()), *MESSAGING)
@@ -36,6 +36,7 @@ class Reader:
         models, blocks, agents: By name.
         groups: By name; None for one that could not be made.
         prices: By the name of the model.
+        limits, budget: Of each request, and of all together; None where the file does not say.
     """
 
     def __init__(self, data: Mapping[str, object]) -> None:
@@ -47,6 +48,8 @@ class Reader:
         self.agents: dict[str, Agent] = {}
         self.groups: dict[str, Group | None] = {}
         self.prices: dict[str, Price] = {}
+        self.limits: Limits | None = None
+        self.budget: Limits | None = None
         self._group_keys: dict[str, GroupKeys | None] = {}
         self._known: dict[str, list[str]] = {}
         self._read(data)
@@ -62,6 +65,7 @@ class Reader:
                 self.models[name] = keys
         tables = {section: self._table(data, section) for section in ("prices", "blocks", "agents", "groups")}
         self._known = {section: list(table) for section, table in tables.items()}
+        self.limits, self.budget = (self._limits(data.get(name), name) for name in ("limits", "budget"))
         for name, value in tables["prices"].items():
             price = self.faults.keys(PriceKeys, value, "prices", name)
             if price is not None:

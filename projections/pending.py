@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
-from callboard.events import CallboardError, RecordedEvent
-from callboard.events.catalog import MessageReceived, MessageSent, ModelAttemptFailed, TurnResumed
+from callboard.events import CallboardError, Event, RecordedEvent
+from callboard.events.catalog import (
+    MessageReceived,
+    MessageSent,
+    ModelAttemptFailed,
+    ModelCallFinished,
+    ModelCallStarted,
+    Spent,
+    TurnResumed,
+)
 
 from .projection import Projection
 
@@ -50,10 +59,15 @@ class NotPaired(CallboardError):
 
 
 class Pending:
-    """All that is open, by (kind, id), in the order of opening. Changed in place by its one fold."""
+    """All that is open, by (kind, id), in the order of opening. Changed in place by its one fold.
+
+    Attributes:
+        spent: What model calls came to so far, in the whole log.
+    """
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Open] = {}
+        self.spent = Spent()
 
     def streams(self) -> list[str]:
         """Return the streams with something open, each once, oldest first."""
@@ -79,6 +93,8 @@ class Pending:
         kind = data.opens or data.goes_on or data.closes
         if not kind:
             return
+        if kind == "call":
+            self._count(data)
         key = (kind, data.id)
         before = self.items.get(key)
         if bool(data.opens) == (before is not None):
@@ -93,8 +109,15 @@ class Pending:
         attempt = data.attempt if isinstance(data, TurnResumed) else before.attempt if before else 1
         self.items[key] = Open(event.stream, kind, data.id, event.type, since, recipient, due, attempt)
 
+    def _count(self, event: Event) -> None:
+        if isinstance(event, ModelCallStarted) and event.attempt == 1:
+            self.spent += Spent(model_calls=1)
+        elif isinstance(event, ModelCallFinished) and event.usage is not None:
+            tokens = event.usage.input_tokens + event.usage.output_tokens
+            self.spent += Spent(tokens=tokens, usd=event.usd or Decimal(0))
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pending) and self.items == other.items
+        return isinstance(other, Pending) and (self.items, self.spent) == (other.items, other.spent)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 
 from callboard.events import Reference, Text
+from callboard.events.catalog import Spent
 from callboard.events.text import Noting, Recalling
 
 from .pending import Open, Pending
@@ -24,20 +25,22 @@ _CONFIG = ConfigDict(extra="forbid", ser_json_bytes="hex", val_json_bytes="hex")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is pending in a log, and every stream that it has."""
+    """What is pending in a log and was spent there, and every stream that it has."""
 
     items: tuple[Open, ...]
     streams: tuple[str, ...]
+    spent: Spent
 
     @classmethod
     def of(cls, pending: Pending, streams: Iterable[str]) -> Checkpoint:
         """Return what `pending` holds now. Pure."""
-        return cls(tuple(pending.items.values()), tuple(streams))
+        return cls(tuple(pending.items.values()), tuple(streams), pending.spent)
 
     def pending(self) -> Pending:
         """Return a fold that goes on from here. Pure."""
         pending = Pending()
         pending.items = {(item.kind, item.id): item for item in self.items}
+        pending.spent = self.spent
         return pending
 
 

@@ -15,10 +15,10 @@ from rich.console import Console
 
 from callboard.actors.model import Model
 from callboard.actors.ref import Ref
-from callboard.actors.system import System
 from callboard.actors.team import Team
 from callboard.events import EventStore, SQLiteStore
 from callboard.scripts.border import FINE, say
+from callboard.scripts.serving import system_of
 from callboard.scripts.session import Session
 from callboard.scripts.signals import GOES_ON
 from callboard.scripts.typed_lines import Source
@@ -89,7 +89,7 @@ async def talk(
     recipient = team.recipient(to)
     async with AsyncExitStack() as stack:
         store = log if not isinstance(log, Path) else await stack.enter_async_context(SQLiteStore.open(log))
-        system = await stack.enter_async_context(System.open(store, model=model))
+        system = await stack.enter_async_context(system_of(team, store, model))
         for spec in team.roots:
             await system.start(spec)
         session = Session(system, Ref(recipient.stream, system), lines, out, dict(params or {}))

@@ -19,18 +19,15 @@ from pydantic_core import from_json
 from rich.console import Console
 
 from callboard.actors.model import Model
-from callboard.actors.openai_model import OpenAIModel
 from callboard.actors.ref import Ref, checked_key, checked_message
 from callboard.actors.specs import Agent
-from callboard.actors.system import System
-from callboard.actors.team import ModelChoice, Team, load_team
+from callboard.actors.team import Team, load_team
 from callboard.events import (
     DeliveryFailed,
     Event,
     EventStore,
     RecordedEvent,
     RequestFailed,
-    SpecError,
     SQLiteStore,
     TextRefused,
 )
@@ -43,6 +40,7 @@ from callboard.scripts.border import FINE, FOUND, BadUse, say
 from callboard.scripts.group_lines import summary
 from callboard.scripts.interactive import interactive as conversed
 from callboard.scripts.screen import console, duration, harmless, many, one_line, print_json
+from callboard.scripts.serving import limited, model_of, system_of
 from callboard.scripts.shipped import team_file
 from callboard.scripts.signals import interruptible
 from callboard.scripts.transcript import Transcript
@@ -62,6 +60,7 @@ def run(
     base_url: str | None = None,
     key: str | None = None,
     params: str | None = None,
+    limit: Annotated[list[str] | None, Parameter(negative=())] = None,
     interactive: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -82,16 +81,17 @@ def run(
         params: What the group's pattern takes with this request, as a JSON object: `{"tasks": {"NAME": "..."}}`
             of parallel, `{"options": ["...", "..."]}` of consensus.
         interactive: Converse: each line of standard input is a request, and what waits for a person is asked.
+        limit: What the request may spend, as NAME=VALUE, such as `tokens=20000`; may stand several times.
         json: Print the answer as one JSON object, and nothing else.
     """
-    chosen = load_team(team_file(team))
+    chosen = limited(load_team(team_file(team)), limit)
     recipient, with_it = chosen.recipient(to), _params(params)
     if with_it and isinstance(recipient, Agent):
         raise BadUse(f"--params are for the pattern of a group, and {recipient.name!r} is an agent")
     if interactive:
         _alone(message, key=key, json=json)
     said = checked_message(_read(message)) if message or not interactive else ""
-    served, place = _model(chosen, model, base_url), log or Path(f"{chosen.name}.db")
+    served, place = model_of(chosen, model, base_url), log or Path(f"{chosen.name}.db")
     if interactive:
         lines, out = standard_input(), console()
         log_to_stderr()
@@ -159,9 +159,7 @@ async def converse(
     async with AsyncExitStack() as stack:
         store = log if not isinstance(log, Path) else await stack.enter_async_context(SQLiteStore.open(log))
         request = await _joined(store, recipient.stream, request)
-        models = {name: _served(choice, name) for name, choice in team.models.items()}
-        opened = System.open(store, model=model, models=models, prices=team.prices or None)
-        system = await stack.enter_async_context(opened)
+        system = await stack.enter_async_context(system_of(team, store, model))
         for spec in team.roots:
             await system.start(spec)
         outcome, shown = None, Transcript(out) if out else None
@@ -330,19 +328,6 @@ def _params(text: str | None) -> dict[str, JsonValue]:
     if not isinstance(found, dict):
         raise BadUse(f"--params is {one_line(text, 60)}; a JSON object is wanted, such as '{{\"options\": [..]}}'")
     return cast("dict[str, JsonValue]", found)
-
-
-def _model(team: Team, name: str | None, base_url: str | None) -> OpenAIModel:
-    choice = team.model or ModelChoice()
-    named = [agent.model for agent in team.agents.values()]
-    name = name or choice.name or (named[0] if all(named) else "")
-    if not name:
-        raise SpecError("no model is named; give --model, or write [model] and its name in the team file")
-    return _served(replace(choice, name=name, base_url=base_url or choice.base_url))
-
-
-def _served(choice: ModelChoice, name: str = "") -> OpenAIModel:
-    return OpenAIModel(choice.name or name, base_url=choice.base_url or None, at_once=choice.at_once)
 
 
 def log_to_stderr() -> None:

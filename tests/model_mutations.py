@@ -56,8 +56,8 @@ MODEL_MUTANTS = (
     Mutant("an open circuit refuses nobody", SLOTS, "if circuit.opened(self._now()):", "if False:", DESK),
     Mutant(
         "a slot that no call wants is kept", "actors/calling.py",
-        'needed."""\n        self._hand.keep(fallbacks.wanted(self._actor.state))\n',
-        'needed."""\n',
+        "free(self._actor.stream)\n        self._hand.keep(fallbacks.wanted(self._actor.state))\n",
+        "free(self._actor.stream)\n",
         LIVE,
     ),
     Mutant("a slot is dropped before the call that waits for it begins", PROVIDERS,

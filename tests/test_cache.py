@@ -20,7 +20,7 @@ from callboard.actors.snapshots import PENDING, fingerprint
 from callboard.actors.testing import ScriptedModel
 from callboard.events import NewEvent, SQLiteStore
 from callboard.events.cache import Cache, Entry, FolderCache, MemoryCache, delete, folder_of, sealed, unsealed
-from callboard.events.catalog import TurnStarted
+from callboard.events.catalog import Spent, TurnStarted
 from callboard.projections import AgentState, NotPaired, Open, agent_state, pending, replay
 from callboard.projections.snapshots import Checkpoint, encode
 
@@ -162,7 +162,7 @@ async def left_by_a_run() -> tuple[MemoryStore, MemoryCache]:
 
 Change = Callable[[Entry], Entry]
 
-WRONG = AgentState(step=99), Checkpoint((), ("agent-nobody",))
+WRONG = AgentState(step=99), Checkpoint((), ("agent-nobody",), Spent())
 
 
 def change(cache: MemoryCache, how: Change) -> None:
@@ -238,7 +238,7 @@ async def test_a_checkpoint_that_the_rest_of_the_log_speaks_against_is_dropped()
     assert entry is not None
     await asked(store, "k4")
     open_already = Open("agent-writer", "turn", "k4/writer", "MessageReceived", 2)
-    cache.entries[PENDING] = sealed(replace(entry, body=encode(Checkpoint((open_already,), ()))))
+    cache.entries[PENDING] = sealed(replace(entry, body=encode(Checkpoint((open_already,), (), Spent()))))
     assert await asked(store) == await replay(store, agent_state, stream="agent-writer")
 
 

@@ -358,10 +358,11 @@ PRESSED = """
 
     class Slow:
         async def complete(self, request, say):
-            for seen in ("cancelling", "leaving", "never"):
-                os.kill(os.getpid(), signal.SIGINT)
-                while seen not in screen.getvalue():
-                    await anyio.lowlevel.checkpoint()
+            with anyio.CancelScope(shield=True):
+                for seen in ("cancelling", "leaving", "never"):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    while seen not in screen.getvalue():
+                        await anyio.lowlevel.checkpoint()
 
     screen = io.StringIO()
     team, log = load_team("team.toml"), pathlib.Path("team.db")

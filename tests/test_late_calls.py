@@ -21,7 +21,8 @@ class Slow:
     async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
         if not self.asked.is_set():
             self.asked.set()
-            await self.look.wait()
+            with anyio.CancelScope(shield=True):  # a model that cannot be broken off
+                await self.look.wait()
             self.first = [str(message["content"]) for message in request.messages]
         return ModelReply("Yes.")
 

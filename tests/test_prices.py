@@ -1,5 +1,6 @@
 """What models cost, how many tokens a text has, and how a team file says limits."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from callboard import (
     Price,
 )
 from callboard.actors.prices import Prices
-from callboard.actors.team import load_team
+from callboard.actors.team import Team, load_team
 from callboard.events import (
     SpecError,
     TeamFileError,
@@ -19,6 +20,8 @@ from callboard.events.catalog import (
     Usage,
 )
 from callboard.projections.estimate import tokens_in
+from callboard.scripts.border import BadUse
+from callboard.scripts.serving import limited
 
 # -- prices and estimates ---------------------------------------------------------------------------
 
@@ -84,3 +87,30 @@ def test_wrong_limits_in_a_team_file_are_told(tmp_path: Path, line: str, said: s
     with pytest.raises(TeamFileError) as failure:
         load_team(file)
     assert said in str(failure.value)
+
+
+def test_a_team_file_says_what_each_request_and_all_together_may_spend(tmp_path: Path) -> None:
+    file = tmp_path / "team.toml"
+    file.write_text("[limits]\nturns = 3\n[budget]\nusd = 20.0\n[agents.a]\n")
+    team = load_team(file)
+    assert (team.limits, team.budget) == (Limits(turns=3), Limits(usd=20.0))
+
+
+def test_limits_on_the_command_line_take_the_place_of_those_of_the_file() -> None:
+    team = limited(Team("t", limits=Limits(turns=3)), ["tokens=500", "usd=0.25", "seconds=2.5", "then=ask"])
+    assert team.limits == Limits(tokens=500, usd="0.25", seconds=2.5, then="ask")
+    assert limited(team, None) is team
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("token=5", "there is no such limit; there are turns, model_calls"),
+        ("tokens", "limit tokens is ''; a whole number of 1 or more is wanted"),
+        ("tokens=2.5", "limit tokens is 2.5"),
+        ("usd=lots", "limit usd is 'lots'"),
+    ],
+)
+def test_a_wrong_limit_on_the_command_line_is_told(given: str, said: str) -> None:
+    with pytest.raises((BadUse, SpecError), match=re.escape(said)):
+        limited(Team("t"), [given])

@@ -260,7 +260,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> ScriptedModel:
     """Return a model that says `Ho` to the writer, in the place of the provider's."""
     model = ScriptedModel({"writer": ["Ho"]})
-    monkeypatch.setattr("callboard.scripts.run.OpenAIModel", lambda *_, **__: model)  # type: ignore[reportUnknown]
+    monkeypatch.setattr("callboard.scripts.serving.OpenAIModel", lambda *_, **__: model)  # type: ignore[reportUnknown]
     return model
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, JsonValue
 from callboard.actors.system import KINDS
 from callboard.events import MemoryStore, NewEvent, RecordedEvent, Reference, Text
 from callboard.events.cache import unsealed
-from callboard.events.catalog import BlockEdited, MessageReceived, MessageSent, Part, TurnFinished, TurnStarted
+from callboard.events.catalog import BlockEdited, MessageReceived, MessageSent, Part, Spent, TurnFinished, TurnStarted
 from callboard.events.specs import Until
 from callboard.projections import AgentState, BlockState, GroupState, Growing, Pending, agent_state, replay
 from callboard.projections.pending import Open
@@ -236,8 +236,11 @@ def test_what_a_running_system_keeps_is_byte_for_byte_what_a_fold_of_its_log_giv
 
 
 def test_a_checkpoint_holds_all_that_pending_holds() -> None:
-    assert vars(Pending()).keys() == {"items"}  # whatever joins it must join Checkpoint
-    assert again(Checkpoint((Open("agent-a", "turn", "k/a", "TurnStarted", 3),), ("system", "agent-a"))) is not None
+    assert vars(Pending()).keys() == {"items", "spent"}  # whatever joins it must join Checkpoint
+    assert (
+        again(Checkpoint((Open("agent-a", "turn", "k/a", "TurnStarted", 3),), ("system", "agent-a"), Spent(tokens=1)))
+        is not None
+    )
 
 
 async def test_a_message_sent_again_from_a_snapshot_names_the_event_that_sent_it() -> None:

@@ -228,7 +228,8 @@ def test_the_json_of_a_span_keeps_its_names() -> None:
     place = "kind id stream state open first last started ended seconds"
     names = {str(s.__class__.__name__): " ".join(span_shape(s)) for s in spans("tides")}
     assert names == {
-        "TurnSpan": f"{place} asked_by wants asked text stop_reason attempt cue uses data cancelled_by steps",
+        "TurnSpan": f"{place} asked_by wants asked text stop_reason attempt cue uses data limits faults cancelled_by "
+        "steps",
         "ModelSpan": f"{place} model attempts usage text uses finish_reason blocks prompt",
         "ToolSpan": f"{place} tool arguments effect text attempts in_doubt resolved_by "
         "verdicts recipients expired steps",

@@ -157,7 +157,8 @@ def test_the_json_of_these_spans_keeps_its_names() -> None:
     names = {type(span).__name__: " ".join(span_shape(span)) for span in found}
     shown = {name: said for name, said in names.items() if name not in ("ModelSpan", "ToolSpan", "EditSpan")}
     assert shown == {
-        "TurnSpan": f"{PLACE} asked_by wants asked text stop_reason attempt cue uses data cancelled_by steps",
+        "TurnSpan": f"{PLACE} asked_by wants asked text stop_reason attempt cue uses data "
+        "limits faults cancelled_by steps",
         "ChoiceSpan": f"{PLACE} by turn tool choice reason raw options read",
         "FailureSpan": f"{PLACE} member turn then to text",
         "LoadSpan": f"{PLACE} waiting latency",
