@@ -192,7 +192,7 @@ def test_params_of_the_command_line_reach_the_pattern(
     monkeypatch.setattr("sys.path", list(sys.path))
     vote: list[Scripted] = [[("vote", {"choice": "Quay"})]]
     model = ScriptedModel(dict.fromkeys(("developer", "qa_engineer", "support_lead"), vote))
-    monkeypatch.setattr("callboard.scripts.run.OpenAIModel", lambda *_, **__: model)  # type: ignore[reportUnknown]
+    monkeypatch.setattr("callboard.scripts.serving.OpenAIModel", lambda *_, **__: model)  # type: ignore[reportUnknown]
     assert main(["run", "consensus", "Go.", "--json", "--params", '{"options": ["Pier", "Quay"]}']) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["text"], answer["data"]["unanimous"]) == ("Quay", True)

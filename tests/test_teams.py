@@ -83,7 +83,7 @@ class Agreeing:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_team_says_in_its_first_lines_how_it_is_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("callboard.scripts.run.OpenAIModel", lambda *_, **__: Agreeing())  # type: ignore[reportUnknown]
+    monkeypatch.setattr("callboard.scripts.serving.OpenAIModel", lambda *_, **__: Agreeing())  # type: ignore[reportUnknown]
     comments = [line[1:] for line in team_file(Path(name)).read_text().splitlines() if line.startswith("#")]
     indented = " ".join(line.strip() for line in comments if line.startswith("     "))
     commands = indented.split("callboard run ")[1:]
@@ -195,6 +195,6 @@ def test_they_are_installed_with_the_package():
 def test_a_shipped_team_leaves_its_log_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     model = ScriptedModel(PLAYS["route"].script)
-    monkeypatch.setattr("callboard.scripts.run.OpenAIModel", lambda *_, **__: model)  # type: ignore[reportUnknown]
+    monkeypatch.setattr("callboard.scripts.serving.OpenAIModel", lambda *_, **__: model)  # type: ignore[reportUnknown]
     assert main(["run", "route", PLAYS["route"].messages[0]]) == 0
     assert (tmp_path / "route.db").exists()
