@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .limit_mutations import LIMIT_MUTANTS
 from .mail_mutations import MAIL_MUTANTS
 from .model_mutations import MODEL_MUTANTS
 from .mutations import MUTANTS, Mutant
@@ -25,7 +26,15 @@ from .watch_mutations import WATCH_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("actors", "events", "projections", "scripts", "tests")
-OTHERS = (*PEOPLE_MUTANTS, *MODEL_MUTANTS, *TOOL_MUTANTS, *READER_MUTANTS, *MAIL_MUTANTS, *WATCH_MUTANTS)
+OTHERS = (
+    *PEOPLE_MUTANTS,
+    *LIMIT_MUTANTS,
+    *MODEL_MUTANTS,
+    *TOOL_MUTANTS,
+    *READER_MUTANTS,
+    *MAIL_MUTANTS,
+    *WATCH_MUTANTS,
+)
 ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000
 """Simulations after which a mutant has escaped."""
