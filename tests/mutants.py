@@ -85,7 +85,11 @@ def hunted(mutant: Mutant) -> Verdict:
         copied(home)
         mutate(mutant, home)
         simulated = mutant.by[0] == "hunt"
-        how = ["tests.mutants", *mutant.by] if simulated else ["pytest", "-qx", "-p", "no:cacheprovider", *mutant.by]
+        how = (
+            ["tests.mutants", *mutant.by]
+            if simulated
+            else ["pytest", "-qx", "-n0", "-p", "no:cacheprovider", *mutant.by]
+        )
         done = subprocess.run(
             [sys.executable, "-m", *how], cwd=home, capture_output=True, text=True, timeout=300,
             env={**os.environ, "PYTHONPATH": str(home / "tests/typings"), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -24,9 +24,11 @@ from .gated import Gated, seen, types
 @pytest.fixture
 async def log(path: Path) -> Path:
     """A log in which `a` works on one message, and two wait; one of `b` is on its way to it."""
-    async with System.open(path, model=Gated("a"), grace=0) as system:
+    model = Gated("a")
+    async with System.open(path, model=model, grace=0) as system:
         a, _ = await system.start(Agent("a")), await system.start(Agent("b"))
         await a.tell("first", key="k1")
+        await model.begun.wait()
         await a.tell("second", key="k2")
         await a.tell("third", key="k3", conversation="x", expires=1e9)
     sent = MessageSent(id="k4/b/1/1.1.1/a", recipient="agent-a", kind="ask", parts=(Part("b", Text("fourth")),))
