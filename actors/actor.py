@@ -79,7 +79,7 @@ class Actor(ABC, Generic[S]):
         self._mailbox = Mailbox(stream, backlog=lambda: self.state.desk.backlog)
         self._alarm = Alarm(self)
         self._couriers: dict[str, Courier] = {}
-        self._scopes = set[anyio.CancelScope]()
+        self._scopes = dict[anyio.CancelScope, None]()  # in the order of their beginning
         self._ran = Signal()
         self._loaded = self._draining = self._stopped = False
         self._idle = anyio.Event()
@@ -137,7 +137,7 @@ class Actor(ABC, Generic[S]):
 
     async def _run(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
         with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
+            self._scopes[scope] = None
             if not self._stopped:
                 try:
                     await work(*args)
@@ -145,7 +145,7 @@ class Actor(ABC, Generic[S]):
                     raise
                 except Exception as error:
                     self.system.supervisor.failed(self, error)
-        self._scopes.discard(scope)
+        self._scopes.pop(scope, None)
         self._ran.notify()
 
     def stop(self) -> None:

@@ -84,6 +84,10 @@ class Signal:
     def __init__(self) -> None:
         self._waiting: list[ref[anyio.Event]] = []
 
+    def __reduce__(self) -> tuple[type[Signal], tuple[()]]:
+        """Let a store be copied to another process; who waits stays here."""
+        return Signal, ()
+
     def next(self) -> anyio.Event:
         """Return what is set at the next `notify`."""
         event = anyio.Event()

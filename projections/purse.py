@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 
 from callboard.events import Event
 from callboard.events.catalog import (
@@ -26,6 +27,7 @@ from callboard.events.catalog import (
     SendFailed,
     Spent,
     ToolCallRequested,
+    TurnResumed,
     TurnStarted,
     TurnTimed,
 )
@@ -125,6 +127,9 @@ def evolve(purse: Purse, event: Event, sends: dict[str, MessageSent]) -> Purse:
             return _settled(purse, id, (spent or NOTHING) + (_own(sends[id]) if taken else NOTHING))
         case SendAccepted(id=id) if id in purse.held:  # what was given along with a tell does not come back
             return _settled(purse, id, purse.held[id].all)
+        case TurnResumed():  # what was asked when the process ended is settled as if nothing came of it
+            cut = [id for id in purse.held if id not in sends]
+            return reduce(lambda known, id: _settled(known, id, known.held[id].least), cut, purse)
         case ToolCallRequested():
             return replace(purse, spent=purse.spent + Spent(tool_calls=1))
         case ModelCallRequested():
@@ -187,6 +192,6 @@ def _raised(purse: Purse) -> Iterable[Grant]:
         if grant.then != "ask":
             yield grant
             continue
-        limited = [name for name in AMOUNTS if getattr(grant, name) is not None]
+        limited = [name for name in (*AMOUNTS, "hops", "fan_out") if getattr(grant, name) is not None]
         more: dict[str, object] = {name: getattr(grant, name) + getattr(first, name) for name in limited}
         yield grant.model_copy(update=more | ({"until": None} if grant.seconds else {}))

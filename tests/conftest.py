@@ -1,5 +1,6 @@
 """What every test has: the event loop of asyncio, and `--big` for campaigns at full size."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,9 @@ def ci(request: pytest.FixtureRequest, big: bool) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def quiet() -> None:
-    """Keep log lines out of the test run; what is logged is also recorded or raised."""
+    """Keep log lines and the width of a terminal out of the test run; what is logged is also recorded or raised."""
     structlog.configure(processors=[_dropped])
+    os.environ.pop("COLUMNS", None)
 
 
 def _dropped(*_: object) -> structlog.typing.ProcessorReturnValue:

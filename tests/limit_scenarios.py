@@ -46,7 +46,7 @@ LIMITED = [
     ),
     Scenario(
         "one asks another out of its own purse",
-        (Agent("careful", tools=[ASK, search], limits=Limits(model_calls=4, tokens=100_000)), agent("w1", search)),
+        (Agent("careful", tools=[ASK, search], limits=Limits(model_calls=4, tokens=6_000)), agent("w1", search)),
         script({"careful": [(ASK, {"message": "help", "other_agent": "w1"}), LOOK], "w1": [LOOK]}),
         alone,
     ),

@@ -84,7 +84,7 @@ MUTANTS = (
         "a late reply is taken",
         "actors/calls.py",
         "if call is None or call.id != command.id:",
-        "if call is None:",
+        "if False:",
         ("tests/test_agent.py",),
     ),
     Mutant("a late result is taken", AGENT, "replaced) if id in state.tools:", "replaced):", ("tests/test_agent.py",)),

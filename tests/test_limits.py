@@ -34,6 +34,7 @@ from callboard.events.catalog import (
     SendAnswered,
     Spent,
     ToolCallRequested,
+    TurnResumed,
     TurnStarted,
     Usage,
 )
@@ -137,6 +138,13 @@ def test_a_model_call_that_is_cut_and_begun_again_counts_its_prompt_twice() -> N
     assert state.purse is not None and state.purse.left("tokens") == 50
     state = evolve(state, ModelCallFinished(id="k/g/1", usage=Usage(input_tokens=8, output_tokens=2)))
     assert state.purse is not None and state.purse.left("tokens") == 80
+
+
+def test_what_a_cut_call_held_is_free_again_when_its_turn_is_resumed() -> None:
+    hold = {"input": 10, "output": 90}
+    started = ModelCallStarted.model_validate({"id": "k/g/1", "attempt": 1, "prompt": "", "hold": hold})
+    state = desk(Grant(tokens=100), ModelCallRequested(id="k/g/1"), started, TurnResumed(id="k/g", attempt=2))
+    assert state.purse is not None and state.purse.left("tokens") == 90
 
 
 # -- one agent --------------------------------------------------------------------------------------

@@ -157,6 +157,16 @@ async def test_a_person_raises_a_limit_and_keeps_the_next(tmp_path: Path) -> Non
     assert types == ["LimitReached", "LimitRaised", "LimitReached", "LimitKept"]
 
 
+async def test_a_person_lets_a_group_reach_more_at_once() -> None:
+    group = Group("team", [Agent(f"w{n}") for n in range(4)], Parallel(), limits=Limits(fan_out=2, then="ask"))
+    async with System.open(MemoryStore(), model=Scripted(brief)) as system:
+        trace = await (await system.start(group)).tell("go", key="k")
+        await system.quiet()
+        await system.approve(f"{trace}/team/limit")
+        await system.quiet()
+        assert await system.waiting() == [] and (await system.pending()).items == {}
+
+
 async def test_a_group_that_waits_for_a_person_is_cancelled_like_any_other() -> None:
     group = Group("talk", [Agent("a"), Agent("b")], RoundRobin(max_turns=10), limits=Limits(turns=1, then="ask"))
     async with System.open(MemoryStore(), model=Scripted(brief)) as system:
