@@ -219,4 +219,4 @@ async def test_the_time_of_a_turn_ends_what_is_under_way() -> None:
     async with System.open(MemoryStore(), model=Slow(brief), outside=outside, grace=0) as system:
         ref = await system.start(Agent("a", limits=Limits(seconds=60)))
         with pytest.raises(RequestFailed, match="limit of seconds: 60 allowed, it was to end by"):
-            await ref.ask("go")
+            await ref.ask("go", timeout=10)

@@ -115,7 +115,7 @@ async def test_a_call_that_is_cancelled_gives_back_what_it_held() -> None:
         trace = await a.tell("go")
         await anyio.wait_all_tasks_blocked()
         await system.cancel(trace)
-        assert (await b.ask("go")).text == "b is done"
+        assert (await b.ask("go", timeout=10)).text == "b is done"
 
 
 async def test_a_model_without_a_price_is_not_asked_where_money_is_limited() -> None:
