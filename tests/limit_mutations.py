@@ -34,6 +34,7 @@ LIMIT_MUTANTS = (
            "purse.reached is None and purse.until == until",
            "False", ONE),
     Mutant("hops are not counted", LIMITS, "if most is not None and found > most:", "if False:", SHARED),
+    Mutant("a message may reach any number", LIMITS, "if most is None or recipients <= most:", "if True:", SHARED),
     Mutant("background work has no limits", "actors/group.py", "grant=own, cue=cue)", "cue=cue)", SHARED),
     Mutant("a message through a tool brings no limits", "actors/reaching.py",
            "return limits.bound(state.desk, [message], own=None, keeps=True)", "return [message]", SHARED),
