@@ -41,7 +41,7 @@ class LimitLaws:
         """Note into `findings` what breaks a law."""
         self._findings = findings
         self._grants: dict[str, MessageReceived] = {}
-        self._given: dict[str, Grant | None] = {}
+        self._given: dict[str, Grant] = {}
         self._turns: dict[str, _Turn] = {}
 
     def take(self, event: RecordedEvent, place: Place) -> None:
@@ -51,7 +51,7 @@ class LimitLaws:
             self._received(data, place)
         elif isinstance(data, TurnStarted):
             self._started(event.stream, data)
-        elif isinstance(data, MessageSent):
+        elif isinstance(data, MessageSent) and data.grant is not None:
             self._given[data.id] = data.grant
         turn = self._turns.get(event.stream)
         if turn is None:
