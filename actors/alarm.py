@@ -1,11 +1,9 @@
-"""Ends the open turn of an actor when its time is up."""
+"""Sees that the open turn of an actor ends when its time is up."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-
-import anyio
 
 from .commands import TakeTime, TimeUp
 
@@ -14,35 +12,26 @@ if TYPE_CHECKING:
 
 
 class Alarm:
-    """Sleeps until the open turn is to end, as the log says; nothing of it outlives the turn or the process."""
+    """Sets the timer of the open turn, by what the log says of it."""
 
     def __init__(self, actor: Actor[Any]) -> None:
-        """Wake `actor`."""
+        """Set timers for `actor`."""
         self._actor = actor
-        self._set: tuple[str, datetime | None, bool] | None = None
-        self._scope = anyio.CancelScope()
+        self._set: tuple[str, datetime | None] | None = None
 
     def look(self) -> None:
-        """Sleep for the turn that is open now, until the time that holds for it now."""
-        desk = self._actor.state.desk
+        """See that the turn that is open now has a timer, for the time that holds for it now."""
+        desk, system = self._actor.state.desk, self._actor.system
         purse, turn = desk.purse, desk.turn
-        untimed = purse.untimed if purse is not None else None
-        wanted = (turn.id, purse.until, untimed is None) if turn and purse and purse.reached is None else None
+        if purse is None or turn is None or purse.reached is not None:
+            self._set = None
+            return
+        wanted = (turn.id, None if purse.untimed is not None else purse.until)
         if wanted == self._set:
             return
-        self._scope.cancel()
         self._set = wanted
-        if turn is None or purse is None or wanted is None:
-            return
-        if untimed is not None:
-            until = self._actor.system.outside.now() + timedelta(seconds=untimed)
+        if purse.untimed is not None:
+            until = system.outside.now() + timedelta(seconds=purse.untimed)
             self._actor.put(TakeTime(turn.id, until))
         elif purse.until is not None:
-            self._scope = anyio.CancelScope()
-            self._actor.spawn(self._sleep, turn.id, purse.until, self._scope)
-
-    async def _sleep(self, id: str, until: datetime, scope: anyio.CancelScope) -> None:
-        with scope:
-            wait = (until - self._actor.system.outside.now()).total_seconds()
-            await self._actor.system.outside.sleep(max(wait, 0.0))
-            self._actor.put(TimeUp(id, until))
+            system.timers.at(purse.until, self._actor.stream, TimeUp(turn.id, purse.until))

@@ -14,6 +14,7 @@ from callboard import (
     ModelRequest,
     RequestFailed,
     System,
+    tool,
 )
 from callboard.actors import limits as rules
 from callboard.actors.outside import Outside
@@ -220,3 +221,14 @@ async def test_the_time_of_a_turn_ends_what_is_under_way() -> None:
         ref = await system.start(Agent("a", limits=Limits(seconds=60)))
         with pytest.raises(RequestFailed, match="limit of seconds: 60 allowed, it was to end by"):
             await ref.ask("go", timeout=10)
+
+
+async def test_a_time_limit_keeps_nobody_from_leaving() -> None:
+    @tool(needs_approval=True)
+    async def pay() -> str:
+        """Pay."""
+        return "paid"
+
+    with anyio.fail_after(5):
+        async with System.open(MemoryStore(), model=Scripted(lambda _: ModelReply("", [("pay", "{}")]))) as system:
+            await (await system.start(Agent("a", tools=[pay]))).tell("go", limits=Limits(seconds=3_600))
