@@ -136,8 +136,8 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
         return [MessageDeadLettered(id=turn.id, to=to, text=Text(SET_ASIDE))]
     if turn.id in state.desk.cancelling:
         return [TurnCancelled(id=turn.id, to=to, text=reason(state.desk, turn.id))]
-    if state.desk.purse is not None and state.desk.spent_up:
-        return [limits.ended(state.desk.purse, turn, state.said)]
+    if purse := state.desk.spent_up:
+        return [limits.ended(purse, turn, state.said)]
     if state.failed is not None:
         return [TurnFailed(id=turn.id, to=to, text=state.failed)]
     if state.ends:
@@ -176,8 +176,7 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
 def _why_ending(state: AgentState) -> str:
     if state.desk.deadly:
         return SET_ASIDE
-    spent_up = state.desk.purse is not None and state.desk.spent_up
-    return limits.words(state.desk.purse) if state.desk.purse and spent_up else CANCELLED
+    return limits.words(purse) if (purse := state.desk.spent_up) else CANCELLED
 
 
 def _go_on_tools(state: AgentState, log_id: str) -> list[Event]:

@@ -27,7 +27,7 @@ class Step:
     told: bool = False
 
 
-class Watch:
+class LoopWatch:
     """Knows which tool runs on which loop right now, by the loop's thread.
 
     Nothing is recorded of it: a warning in the program's own log says which tool to mend.
@@ -103,5 +103,5 @@ def _place(frame: FrameType | None) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
 
 
-WATCH = Watch()
-"""The one watch of this process."""
+LOOP_WATCH = LoopWatch()
+"""The one of this process."""

@@ -132,9 +132,10 @@ class Calling:
         return requests.shown(block, label, me=self._actor.stream, seen=None, read_only=use.read_only)
 
     def start(self, started: ModelCallStarted, cause: str) -> None:
+        """Make the attempt whose start is recorded, unless it was cancelled in the same append."""
         call, spec, id, attempt = self._actor.state.model, self._actor.state.spec, started.id, started.attempt
         if call is None or (call.id, call.attempt, call.phase) != (id, attempt, "running") or spec is None:
-            return  # it was cancelled in the same append
+            return
         slot = self._hand.use()
         assert slot is not None or self._dropped, "an attempt began without a slot"
         if slot is None:

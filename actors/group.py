@@ -95,8 +95,8 @@ def follow(pattern: Pattern, state: GroupState, rule: scaling.Rule = scaling.one
         return [] if state.open else [TurnCancelled(id=turn.id, to=asker(turn), text=reason(state.desk, turn.id))]
     if state.desk.paused:
         return []
-    if state.desk.purse is not None and state.desk.spent_up:
-        return [] if state.open else _spent_up(pattern, state, turn, state.desk.purse)
+    if purse := state.desk.spent_up:
+        return [] if state.open else _spent_up(pattern, state, turn, purse)
     if state.failed:
         return failing.settle(state, turn)
     over = fired(state.spec.until, state) if state.spec and state.spec.until else ""

@@ -19,7 +19,7 @@ from callboard.events import DeliveryFailed, SpecError
 from callboard.events.specs import InDoubt, ToolSpec
 
 from . import forks
-from .blocking import WATCH
+from .blocking import LOOP_WATCH
 from .code import address_of
 from .memory import EDITS, faults, schema_of
 from .messaging import MESSAGING
@@ -209,7 +209,7 @@ async def run(function: Callable[..., Any], *args: object, **values: object) -> 
         else:
             result = await to_thread.run_sync(partial(forks.alone, function, args, values), abandon_on_cancel=True)
         if inspect.iscoroutine(result):
-            return await WATCH.run(name, result)
+            return await LOOP_WATCH.run(name, result)
         return await result if inspect.isawaitable(result) else result
     except BaseException as error:
         if isinstance(error, Exception) or is_ours(error):

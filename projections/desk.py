@@ -68,8 +68,8 @@ class Desk:
     @property
     def late(self) -> bool:
         """Whether the time of the open turn is up, so that what is under way is stopped."""
-        purse = self.purse
-        return purse is not None and purse.ends and purse.reached is not None and purse.reached.limit == "seconds"
+        reached = self.spent_up.reached if self.spent_up is not None else None
+        return reached is not None and reached.limit == "seconds"
 
     @property
     def ending(self) -> bool:
@@ -77,9 +77,9 @@ class Desk:
         return self.turn is not None and (self.turn.id in self.cancelling or self.deadly or self.late)
 
     @property
-    def spent_up(self) -> bool:
-        """Whether the open turn ends with what it has, since it reached a limit."""
-        return self.purse is not None and self.purse.ends
+    def spent_up(self) -> Purse | None:
+        """The purse of the open turn where it ends with what it has, since it reached a limit; else None."""
+        return self.purse if self.purse is not None and self.purse.ends else None
 
     @property
     def paused(self) -> bool:

@@ -19,7 +19,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from callboard import Agent, MemoryStore, SQLiteStore, System, Tool, tool
-from callboard.actors.blocking import Watch
+from callboard.actors.blocking import LoopWatch
 from callboard.actors.others import words_of
 from callboard.actors.storable import storable
 from callboard.actors.testing import ScriptedModel, calls
@@ -161,7 +161,7 @@ class Clock:
         return self.now
 
 
-async def logged(watch: Watch, work: Callable[[], Any]) -> list[dict[str, Any]]:
+async def logged(watch: LoopWatch, work: Callable[[], Any]) -> list[dict[str, Any]]:
     with capture_logs() as found:
         await watch.run("lazy", work())
     return [dict(entry) for entry in found]
@@ -174,7 +174,7 @@ async def test_a_tool_that_blocked_the_loop_is_named_with_its_seconds() -> None:
         await anyio.lowlevel.checkpoint()
         clock.now += 2.5
 
-    [entry] = await logged(Watch(1.0, clock), blocks)
+    [entry] = await logged(LoopWatch(1.0, clock), blocks)
     assert (entry["event"], entry["tool"], entry["seconds"]) == ("a tool blocked the loop", "lazy", 2.5)
 
 
@@ -186,11 +186,11 @@ async def test_a_tool_that_waits_for_long_blocks_nothing() -> None:
             clock.now += 0.9
             await anyio.lowlevel.checkpoint()
 
-    assert await logged(Watch(1.0, clock), waits) == []
+    assert await logged(LoopWatch(1.0, clock), waits) == []
 
 
 async def test_a_tool_that_blocks_the_loop_for_ever_is_named_while_it_does() -> None:
-    watch, seen = Watch(0.01), list[Any]()
+    watch, seen = LoopWatch(0.01), list[Any]()
 
     def note(_: object, __: str, event: Any) -> Any:
         seen.append(dict(event))
@@ -220,12 +220,12 @@ async def test_what_is_thrown_into_a_watched_tool_arrives_there() -> None:
             return "late"
         return ""
 
-    assert await Watch().run("careful", careful()) == "late"
+    assert await LoopWatch().run("careful", careful()) == "late"
 
 
 async def test_async_tools_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, ran = Watch(), list[str]()
-    monkeypatch.setattr("callboard.actors.tool.WATCH", watch)
+    watch, ran = LoopWatch(), list[str]()
+    monkeypatch.setattr("callboard.actors.tool.LOOP_WATCH", watch)
     monkeypatch.setattr(watch, "_ended", lambda step: ran.append(step.tool))  # type: ignore[reportUnknownLambdaType]
 
     @tool(effect="read")

@@ -132,7 +132,7 @@ TOOL_MUTANTS = (
         "            pass\n",
         ("tests/test_bad_tools.py", "-k", "ever"),
     ),
-    Mutant("tools are not watched", TOOL, "return await WATCH.run(name, result)", "return await result", BAD),
+    Mutant("tools are not watched", TOOL, "return await LOOP_WATCH.run(name, result)", "return await result", BAD),
     Mutant("a long text is cleaned as a whole", "actors/storable.py", "kept = text[:MAX_TEXT]", "kept = text", BAD),
 )
 """A guard for each; most are noticed by rules as data."""
