@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from callboard.events import CallboardError, EventStore, NewEvent, RecordedEvent
+from callboard.events import CallboardError, EventStore, RecordedEvent
 from callboard.events.catalog import MessageDeadLettered, MessageDropped, MessageExpired, MessageReceived
 from callboard.projections.words import name_of
 
@@ -83,22 +83,3 @@ async def delivery_of(store: EventStore, command: Requeue) -> tuple[str, Receive
     id = f"{command.key}/{name_of(stream)}"
     talk, params = message.conversation, message.params
     return stream, Receive(id, USER, kind, message.parts, conversation=talk, params=params, cause=letter.died.ref)
-
-
-async def requeue(store: EventStore, command: Requeue) -> str:
-    """Record a dead letter as received again, in a log that nobody else has open; return its new id.
-
-    Raises:
-        NoDeadLetter: It is none.
-    """
-    stream, again = await delivery_of(store, command)
-    received = MessageReceived(
-        id=again.id, sender=USER, kind=again.kind, parts=again.parts, conversation=again.conversation,
-        params=again.params,
-    )  # fmt: skip
-    if await store.find(stream, again.id) is None:
-        version = 0
-        async for event in store.read_stream(stream):
-            version = event.version
-        await store.append(stream, [NewEvent(received, again.cause)], expected_version=version)
-    return again.id

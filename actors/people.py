@@ -14,7 +14,6 @@ from callboard.events import (
     EventStore,
     KeyReused,
     NotWaiting,
-    RecordedEvent,
     TextRefused,
 )
 from callboard.events.calls import POLICY, Decision
@@ -26,6 +25,7 @@ from callboard.events.catalog import (
     LimitRaised,
     QuestionAnswered,
 )
+from callboard.events.store import event_at
 from callboard.projections import AgentState, Desk, Open, Pending, Projection, agent_state, group_state, replay
 from callboard.projections.agent import ToolCall, digest_of
 from callboard.projections.words import name_of
@@ -196,7 +196,7 @@ async def awaited(store: EventStore, items: Iterable[Open], look: Look) -> list[
         if call is None or kind is None:
             continue
         asked = approvals.question_of(call)
-        opened = await _opening(store, item)
+        opened = await event_at(store, item.since)
         found.append(
             Awaited(
                 call.id, kind, name_of(item.stream), call.wanted.tool, str(call.wanted.arguments), call.attempt + 1,
@@ -207,16 +207,11 @@ async def awaited(store: EventStore, items: Iterable[Open], look: Look) -> list[
     return found
 
 
-async def _opening(store: EventStore, item: Open) -> RecordedEvent:
-    [opened] = [event async for event in store.read_all(after=item.since - 1, until=item.since)]
-    return opened
-
-
 async def _limited(store: EventStore, item: Open, desk: Desk) -> list[Awaited]:
     purse, turn = desk.purse, desk.turn
     if purse is None or turn is None or turn.id != item.id or not purse.waits or purse.reached is None:
         return []
-    opened, name = await _opening(store, item), name_of(item.stream)
+    opened, name = await event_at(store, item.since), name_of(item.stream)
     limit, text = purse.reached.limit, str(purse.reached.text)
     return [Awaited(item.id + raising.ENDING, "limit", name, limit, text, 1, item.since, opened.recorded_at)]
 

@@ -13,21 +13,20 @@ from callboard.events import (
     AlreadyDecided,
     CallboardError,
     EventStore,
-    NewEvent,
     NotWaiting,
     RecordedEvent,
-    TextRefused,
 )
 from callboard.events.catalog import Kind, MessageDropped, MessageReceived, MessageSent
+from callboard.events.store import event_at
 from callboard.projections import Desk, Pending, pending, replay
 from callboard.projections.conversation import Utterance
 from callboard.projections.desk import evolve
 from callboard.projections.threads import ConversationOf, Thread, conversations, threads, words_between
 from callboard.projections.words import name_of
 
-from . import inbox, rules
+from . import inbox
 from .commands import Drop
-from .people import Host
+from .people import Host, checked_name
 from .ref import USER, checked_message
 from .storable import storable
 
@@ -129,12 +128,12 @@ async def listed(store: EventStore, open: Pending, look: Look, name: str = "") -
         desk = await look(stream)
         for place, message in enumerate(desk.backlog, start=1):
             if name in ("", name_of(stream)) and ("turn", message.id) in open.items:
-                since = await _event_at(store, open.items["turn", message.id].since)
+                since = await event_at(store, open.items["turn", message.id].since)
                 found.append(_mail(message, stream, message.sender, since, place))
         for id, sent in desk.sends.items():
             wanted = sent.kind in MAIL and name in ("", name_of(sent.recipient)) and ("send", id) in open.items
             if wanted and await _travels(store, sent):
-                since = await _event_at(store, open.items["send", id].since)
+                since = await event_at(store, open.items["send", id].since)
                 found.append(_mail(sent, sent.recipient, stream, since, 0))
     return sorted(found, key=lambda mail: (mail.to, not mail.place, mail.place, mail.position))
 
@@ -142,11 +141,6 @@ async def listed(store: EventStore, open: Pending, look: Look, name: str = "") -
 async def _travels(store: EventStore, sent: MessageSent) -> bool:
     keys = (sent.id, f"re:{sent.id}")
     return not [key for key in keys if await store.find(sent.recipient, key) is not None]
-
-
-async def _event_at(store: EventStore, position: int) -> RecordedEvent:
-    [event] = [event async for event in store.read_all(after=position - 1, until=position)]
-    return event
 
 
 def _mail(message: MessageReceived | MessageSent, to: str, sender: str, since: RecordedEvent, place: int) -> Mail:
@@ -179,9 +173,7 @@ async def checked(store: EventStore, open: Pending, look: Look, command: inbox.D
     Raises:
         NotWaiting, AlreadyDecided, TextRefused: It cannot be.
     """
-    by, id = command.by, command.letter
-    if not by.strip() or len(by) > 200 or storable(by)[0] != by:
-        raise TextRefused(f"{by!r} cannot be the name of who drops a message: 1 to 200 characters are wanted")
+    by, id = checked_name(command.by), command.letter
     text = storable(f"dropped by {by}: {checked_message(command.reason)}")[0]
     known = await listed(store, open, look)
     named = [one for one in known if one.id == id] or [one for one in known if one.id.endswith(id)]
@@ -233,22 +225,3 @@ async def _why_not(store: EventStore, open: Pending, id: str) -> CallboardError:
         if reply is not None:
             return NotWaiting(id, f"has ended: {reply.type} at {reply.ref}; nothing was changed")
     return NotWaiting(id, "names no message that waits; `callboard mail list LOG` lists those that do")
-
-
-async def drop_in(store: EventStore, command: inbox.Drop) -> str:
-    """Drop a message in a log that nobody else has open; return its whole id.
-
-    Raises:
-        NotWaiting, AlreadyDecided, TextRefused: It is not dropped; nothing was changed.
-    """
-    look = desks_in(store)
-    wanted = await checked(store, await replay(store, pending), look, command)
-    if wanted is None:
-        return command.letter
-    stream, said = wanted
-    version = 0
-    async for event in store.read_stream(stream):
-        version = event.version
-    events = [NewEvent(event) for event in rules.take(await look(stream), said)]
-    await store.append(stream, events, expected_version=version)
-    return said.id

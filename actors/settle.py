@@ -11,7 +11,7 @@ from callboard.events import Event, EventStore, NewEvent
 from callboard.projections import Desk, pending, replay
 from callboard.projections.desk import evolve
 
-from . import cancelling, inbox, people, rules
+from . import cancelling, inbox, letters, people, post, rules
 from .agent import take
 from .commands import Delivery
 from .ref import USER
@@ -67,8 +67,35 @@ async def cancel(store: EventStore, trace: str, by: str = USER) -> int:
     return places
 
 
-async def _append(store: EventStore, stream: str, events: list[Event]) -> None:
+async def drop(store: EventStore, command: inbox.Drop) -> str:
+    """Drop a message that waits; return its whole id.
+
+    Raises:
+        NotWaiting, AlreadyDecided, TextRefused: It is not dropped; nothing was changed.
+    """
+    look = post.desks_in(store)
+    wanted = await post.checked(store, await replay(store, pending), look, command)
+    if wanted is None:
+        return command.letter
+    stream, said = wanted
+    await _append(store, stream, rules.take(await look(stream), said))
+    return said.id
+
+
+async def requeue(store: EventStore, command: inbox.Requeue) -> str:
+    """Record a dead letter as received again; return its new id.
+
+    Raises:
+        NoDeadLetter: It is none.
+    """
+    stream, again = await letters.delivery_of(store, command)
+    if await store.find(stream, again.id) is None:
+        await _append(store, stream, rules.take(Desk(), again), again.cause)
+    return again.id
+
+
+async def _append(store: EventStore, stream: str, events: list[Event], cause: str | None = None) -> None:
     version = 0
     async for event in store.read_stream(stream):
         version = event.version
-    await store.append(stream, [NewEvent(event) for event in events], expected_version=version)
+    await store.append(stream, [NewEvent(event, cause) for event in events], expected_version=version)

@@ -102,6 +102,12 @@ class Signal:
                 event.set()
 
 
+async def event_at(store: EventStore, position: int) -> RecordedEvent:
+    """Return the event at a position that the log has."""
+    [event] = [event async for event in store.read_all(after=position - 1, until=position)]
+    return event
+
+
 async def repeated(store: EventStore, stream: str, events: Sequence[NewEvent]) -> list[RecordedEvent] | None:
     """Return the append that `events` repeat; None where no key of theirs is known.
 

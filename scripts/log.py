@@ -16,6 +16,7 @@ from callboard.actors.outside import Outside
 from callboard.events import LogInUse, RecordedEvent, SQLiteStore
 from callboard.events.backup import backup as copied
 from callboard.events.catalog import LossAccepted, ToolCallRequested
+from callboard.events.store import event_at
 from callboard.projections import pending, replay
 from callboard.scripts.border import FINE, FOUND, BadUse
 from callboard.scripts.main import main
@@ -40,7 +41,7 @@ async def doubts(log: str, /, *, as_json: Annotated[bool, Parameter(name="--json
     """
     async with SQLiteStore.open(log, mode="read") as store:
         items = [item for item in (await replay(store, pending)).items.values() if item.latest == "ToolCallInDoubt"]
-        found = [await _event_at(store, item.since) for item in items]
+        found = [await event_at(store, item.since) for item in items]
     if as_json:
         print_json({"doubts": [_shape(event) for event in found]})
     elif found:
@@ -185,11 +186,6 @@ async def taken_up(file: Path, owner: LogInUse) -> bool:
         return True
     show(styled((f"{owner.owner} has not taken it up yet; it stays in {file.parent} until it is", "")))
     return False
-
-
-async def _event_at(store: SQLiteStore, position: int) -> RecordedEvent:
-    events = [event async for event in store.read_all(after=position - 1, until=position)]
-    return events[0]
 
 
 def _shape(event: RecordedEvent) -> dict[str, JsonValue]:

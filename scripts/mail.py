@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from pydantic import JsonValue
 
-from callboard.actors import inbox, letters, post
+from callboard.actors import inbox, letters, post, settle
 from callboard.actors.outside import Outside
 from callboard.actors.ref import USER
 from callboard.events import LogInUse, SQLiteStore
@@ -90,7 +90,7 @@ async def drop(log: str, letters: list[str], /, *, reason: str, by: str = USER) 
 async def _drop(log: str, command: inbox.Drop) -> None:
     try:
         async with SQLiteStore.open(log) as store:
-            id = await post.drop_in(store, command)
+            id = await settle.drop(store, command)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:
             open, look = await replay(store, pending), post.desks_in(store)
@@ -144,7 +144,7 @@ async def requeue(log: str, letter: str, /) -> int:
     command = inbox.Requeue(key=Outside().key(), letter=letter)
     try:
         async with SQLiteStore.open(log) as store:
-            id = await letters.requeue(store, command)
+            id = await settle.requeue(store, command)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:
             known = (await letters.letter_of(store, letter)).message.id

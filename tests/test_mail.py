@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from callboard import SQLiteStore, System
-from callboard.actors import inbox, letters
+from callboard.actors import inbox, letters, settle
 from callboard.actors.testing import ScriptedModel
 from callboard.events import NewEvent, Text
 from callboard.events.catalog import AgentStarted, MessageDeadLettered, MessageReceived, Part, TurnStarted
@@ -79,7 +79,7 @@ async def test_an_owner_takes_it_up_once(log: Path) -> None:
 async def test_recording_the_same_decision_twice_is_once(log: Path) -> None:
     command = inbox.Requeue(key="again", letter="writer")
     async with SQLiteStore.open(log) as store:
-        assert [await letters.requeue(store, command) for _ in range(2)] == ["again/writer"] * 2
+        assert [await settle.requeue(store, command) for _ in range(2)] == ["again/writer"] * 2
         [letter] = await letters.dead_letters(store)
     assert letter.requeued == ("again/writer",)
 

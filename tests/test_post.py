@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from callboard import Agent, Answer, MemoryStore, RequestFailed, SQLiteStore, System
-from callboard.actors import inbox, letters, post
+from callboard.actors import inbox, letters, post, settle
 from callboard.actors.inbox import Drop
 from callboard.events import AlreadyDecided, NewEvent, NotWaiting, Text, TextRefused
 from callboard.events.catalog import AgentStarted, MessageDropped, MessageReceived, MessageSent, Part
@@ -86,7 +86,7 @@ async def test_the_owner_of_a_log_drops_for_another_process(log: Path) -> None:
 
 async def test_a_command_that_comes_twice_counts_once(log: Path) -> None:
     async with SQLiteStore.open(log) as store:
-        assert [await post.drop_in(store, drop("k2/a")) for _ in range(2)] == ["k2/a"] * 2
+        assert [await settle.drop(store, drop("k2/a")) for _ in range(2)] == ["k2/a"] * 2
         dropped = [event.data async for event in store.read_all() if isinstance(event.data, MessageDropped)]
     assert [(one.id, one.by) for one in dropped] == [("k2/a", "anna")]
     async with System.open(log, model=Gated("a"), grace=0) as system:
@@ -110,7 +110,7 @@ async def test_a_command_that_comes_twice_counts_once(log: Path) -> None:
 async def test_what_does_not_wait_is_not_dropped_and_it_is_said_why(log: Path, letter: str, why: str) -> None:
     async with SQLiteStore.open(log) as store:
         with pytest.raises(NotWaiting) as error:
-            await post.drop_in(store, drop(letter))
+            await settle.drop(store, drop(letter))
     assert why in str(error.value) and not await dead(log)
 
 
@@ -118,9 +118,9 @@ async def test_another_word_about_what_was_dropped_is_refused_with_the_first(
     log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with SQLiteStore.open(log) as store:
-        await post.drop_in(store, drop("k2/a"))
+        await settle.drop(store, drop("k2/a"))
         with pytest.raises(AlreadyDecided, match="dropped by anna: spam"):
-            await post.drop_in(store, drop("k2/a", by="ben"))
+            await settle.drop(store, drop("k2/a", by="ben"))
     assert await command("drop", log, "k2/a", "--reason", "boring") == 2
     assert "was decided before: dropped by anna: spam" in capsys.readouterr().err
 
@@ -129,7 +129,7 @@ async def test_another_word_about_what_was_dropped_is_refused_with_the_first(
 async def test_a_drop_without_a_reason_or_a_name_is_refused(log: Path, reason: str, by: str) -> None:
     async with SQLiteStore.open(log) as store:
         with pytest.raises(TextRefused):
-            await post.drop_in(store, drop("k2/a", reason, by))
+            await settle.drop(store, drop("k2/a", reason, by))
 
 
 async def test_whoever_asked_is_told_who_dropped_it_and_why() -> None:
