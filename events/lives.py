@@ -78,7 +78,8 @@ class BlockEdited(Reply, takes_in=True):
     """An edit was decided: at character `at`, `cut` characters gave way to `before`, `put`, `after`.
 
     Attributes:
-        verb: The tool that asked for it.
+        verb: The tool that asked for it; `undo` and `redo` where a person did.
+        of: The version whose edit an `undo` took back, or a `redo` made again.
         put: What the editor wrote, as it was said.
         size: Characters that the block holds now, of `limit`.
     """
@@ -91,6 +92,7 @@ class BlockEdited(Reply, takes_in=True):
     after: str = ""
     size: int
     limit: int
+    of: int = 0
 
     @property
     def words(self) -> Text:

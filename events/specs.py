@@ -77,6 +77,7 @@ class AgentSpec(Frozen):
         limits: What each of its turns may spend, with all that it causes.
         output: JSON schema of its answers; empty where they are any text.
         output_code: Where the class is that the schema was made of, as `module:name`; empty without one.
+        archive: Stream of the archive that its tools for passages read and write; empty where it has none.
     """
 
     name: str
@@ -92,6 +93,7 @@ class AgentSpec(Frozen):
     limits: Grant | None = None
     output: dict[str, JsonValue] = {}
     output_code: str = ""
+    archive: str = ""
 
 
 class PatternSpec(Frozen):
@@ -188,11 +190,27 @@ class GroupSpec(Frozen):
     limits: Grant | None = None
 
 
+Form = Literal["text", "json", "board"]
+"""What a block holds: any text; JSON that fits a schema; or a board of tasks, which is such JSON, too."""
+
+
 class BlockSpec(Frozen):
-    """A memory block. `value` is its first value only; `limit` is in characters."""
+    """A memory block. `value` is its first value only; `limit` is in characters.
+
+    Attributes:
+        read_only: Whether no agent may edit it; people may.
+        schema_of: JSON schema of its value; empty where it holds any text.
+        schema_code: Where the class is that the schema was made of, as `module:name`; empty without one.
+    """
 
     name: str
     label: str
     value: Text = Text()
     description: str = ""
     limit: int = 5_000
+    read_only: bool = False
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, JsonValue] = {}
+    form: Form = "text"
+    schema_of: dict[str, JsonValue] = {}
+    schema_code: str = ""

@@ -18,6 +18,7 @@ VERBS = {
     "group": "Show the groups of a log, or one and how those in it fare.",
     "log": "Look after a log: calls in doubt, copies, erasure.",
     "mail": "Look after mail: what waits, dead letters, who talked with whom.",
+    "memory": "Look into memory: blocks, their history and who wrote what; edit them; search.",
     "people": "Decide what waits for a person: approvals, questions; cancel a request.",
     "verify": "Check that a log is whole, unchanged, and holds together.",
 }

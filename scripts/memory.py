@@ -1,0 +1,61 @@
+"""`callboard memory`: what a team remembers, who wrote it, and edits by people."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import RenderableType
+
+from callboard.events import SQLiteStore
+from callboard.projections import BlockHistory
+from callboard.projections import replay as folded
+from callboard.projections.shapes import block_shape
+from callboard.projections.whole import whole
+from callboard.projections.words import name_of
+from callboard.scripts.border import FINE
+from callboard.scripts.main import VERBS, main
+from callboard.scripts.screen import columns, many, print_json, show, styled
+
+memory = App(name="memory", help=VERBS["memory"], help_format="plaintext")
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+
+
+@memory.command(name="list")
+async def listing(log: str, /, *, as_json: AsJson = False) -> int:
+    """List the memory blocks of a log, with how full each is and how often it was edited.
+
+    Parameters
+    ----------
+    log
+        The log: a file.
+    as_json
+        Print JSON.
+    """
+    async with SQLiteStore.open(log, mode="read") as store:
+        blocks = (await folded(store, whole)).blocks
+    if as_json:
+        print_json({"blocks": {name_of(stream): block_shape(history) for stream, history in blocks.items()}})
+    elif blocks:
+        show(columns(*(_line(stream, history) for stream, history in blocks.items())))
+    else:
+        show(styled(("this log has no memory blocks", "dim")))
+    return FINE
+
+
+def _line(stream: str, history: BlockHistory) -> tuple[RenderableType, ...]:
+    state, edits = history.state, len(history.state.changes)
+    limit = state.spec.limit if state.spec else 0
+    name = styled((name_of(stream), "bold"))
+    return (
+        name,
+        styled(f"version {state.version}"),
+        styled(f"{len(state.value):,} of {limit:,} characters"),
+        styled((many(edits, "edit"), "dim")),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(["memory", *sys.argv[1:]]))
