@@ -30,10 +30,11 @@ from callboard.events.catalog import (
 )
 from callboard.events.specs import AgentSpec
 from callboard.projections import AgentState
-from callboard.projections.agent import ToolCall, call_of
+from callboard.projections.agent_calls import ToolCall
+from callboard.projections.paths import call_of
 from callboard.projections.prompt import is_object
 
-from . import approvals, calls, limits, memory, messaging, outputs, reaching
+from . import approvals, calls, limits, memory, messaging, outputs, reaching, summarising
 from .commands import (
     Begin,
     Command,
@@ -144,13 +145,16 @@ def _next_step(state: AgentState, spec: AgentSpec, turn: MessageReceived) -> lis
         return [TurnFinished(id=turn.id, to=to, text=state.said, uses=state.ends)]
     if len(state.refused) >= MAX_REFUSED:
         return [TurnFinished(id=turn.id, to=to, text=state.said, uses=state.refused[-1:], stop_reason="refused")]
+    if beside := summarising.follow(state, turn):
+        return beside
     if state.uses == () and not state.empty:
         return [outputs.judged(state, spec, turn)]
-    if state.unfit > outputs.REPAIRS or (state.unfit and state.step >= spec.max_steps):
+    steps = state.step - state.beside
+    if state.unfit > outputs.REPAIRS or (state.unfit and steps >= spec.max_steps):
         return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="invalid")]
     if state.empty > 1:
         return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="empty")]
-    if state.step >= spec.max_steps:
+    if steps >= spec.max_steps:
         return [TurnFinished(id=turn.id, to=to, text=state.said, stop_reason="max_steps")]
     return [ModelCallRequested(id=f"{turn.id}/{state.step + 1}")]
 

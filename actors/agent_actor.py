@@ -32,7 +32,8 @@ from callboard.events.catalog import (
 )
 from callboard.events.store import Signal
 from callboard.projections import AgentState, agent_state
-from callboard.projections.agent import ToolCall, evolve
+from callboard.projections.agent import evolve
+from callboard.projections.agent_calls import ToolCall
 from callboard.projections.words import name_of
 
 from . import agent as rules

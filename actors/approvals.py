@@ -12,7 +12,7 @@ from callboard.events.calls import POLICY, Decision
 from callboard.events.catalog import ApprovalAsked, ApprovalGiven, ApprovalRefused, QuestionAnswered
 from callboard.events.specs import ToolSpec
 from callboard.projections import AgentState
-from callboard.projections.agent import ToolCall
+from callboard.projections.agent_calls import ToolCall
 
 from . import messaging
 from .commands import Command, TakeDecision, TakeNeed

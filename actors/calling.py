@@ -13,7 +13,8 @@ from callboard.events import ModelError
 from callboard.events.catalog import ModelCallStarted, Usage
 from callboard.projections import Growing
 from callboard.projections import request as requests
-from callboard.projections.agent import ModelCall
+from callboard.projections.agent_calls import ModelCall
+from callboard.projections.contexts import layout_of
 from callboard.projections.estimate import tokens_in
 from callboard.projections.prompt import Line, Message, Shown, messages_of
 
@@ -99,15 +100,17 @@ class Calling:
             self._actor.put(self._refuse(call, model, refused, cause))
             return
         assert state.spec is not None
-        uses, current = state.spec.blocks, list[Shown]()
+        uses, current = () if call.summarises else state.spec.blocks, list[Shown]()
         for use in uses:
             block = await self._actor.system.look(use.stream)
             seen = state.seen.get(use.label)
             current.append(requests.shown(block, use.label, me=self._actor.stream, seen=seen, read_only=use.read_only))
-        shown = [await self._block(label, version) for label, version in requests.wanted(state)]
+        items = [] if call.summarises else requests.wanted(state)
+        shown = [await self._block(label, version) for label, version in items]
         self._shown |= requests.by_version((*shown, *current))
         price = self._actor.system.prices.of(self._actor.system.providers.name_of(model))
-        begin = Begin(call.id, current, shown, call.attempt, uses, model, price, cause=cause)
+        read = None if call.summarises else uses
+        begin = Begin(call.id, current, shown, call.attempt, read, model, price, cause=cause)
         if self._actor.system.treasury.watches:
             tokens = calls.tokens(state, call, current, shown)
             begin = replace(begin, room=await self._actor.system.treasury.hold(self._actor.stream, tokens, price))
@@ -141,20 +144,24 @@ class Calling:
         if slot is None:
             return
         key = f"{self._actor.system.store.log_id}/{id}"
-        prompt, tools = self._prompt(), self._actor.state.abilities
-        request = ModelRequest(id, attempt, spec.name, call.model, prompt, tools, key, started.hold, spec.output)
+        prompt, tools = self._prompt(), requests.tools(self._actor.state)
+        output = {} if call.summarises else spec.output
+        hold, sums = started.hold, call.summarises
+        request = ModelRequest(id, attempt, spec.name, call.model, prompt, tools, key, hold, output, sums)
         self._actor.spawn(self._call_model, request, slot, cause)
 
     def _prompt(self) -> Sequence[Message]:
         """Return the whole prompt; what was rendered for the call before is used again."""
         state = self._actor.state
+        if state.model is not None and state.model.summarises:
+            return requests.messages(state, {})
         if state.notes:
             self._rendered = Growing()
             return requests.messages(state, self._shown)
         if not (self._rendered and state.lines.continues(self._rendered)):
             self._messages, self._rendered = [{}], Growing()
         for line in state.lines.since(len(self._rendered)):
-            self._messages += messages_of(line)
+            self._messages += messages_of(line, layout_of(state))
         self._rendered = state.lines
         self._messages[0] = requests.head(state, self._shown)
         return list(self._messages)  # one that was given up may still be on its way out, and is not to grow
@@ -172,7 +179,8 @@ class Calling:
 
     async def _attempt(self, request: ModelRequest, slot: Slot, cause: str) -> Command:
         try:
-            reply = await slot.complete(request, self._actor.system.deltas.sayer(request))
+            say = self._actor.system.deltas.sayer(request, aloud=not request.summarises)
+            reply = await slot.complete(request, say)
             return _taken(request, reply, self._actor.system, cause)
         except Exception as error:  # a border to others' code
             failure = as_model_error(error)

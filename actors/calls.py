@@ -15,12 +15,14 @@ from callboard.events.catalog import (
     ToolUse,
 )
 from callboard.projections import AgentState
-from callboard.projections.agent import ModelCall, evolve
-from callboard.projections.estimate import tokens_of
-from callboard.projections.prompt import Shown, tool_schema
-from callboard.projections.request import by_version, fingerprint, messages
+from callboard.projections.agent import evolve
+from callboard.projections.agent_calls import ModelCall
+from callboard.projections.contexts import layout_of
+from callboard.projections.prompt import Shown
+from callboard.projections.request import Measured, by_version, measured
+from callboard.projections.windows import weight
 
-from . import fallbacks, limits
+from . import fallbacks, limits, summarising
 from .breaker import CIRCUIT_OPEN
 from .commands import Begin, Refuse, TakeAttempt, TakeReply
 from .rules import as_text
@@ -44,7 +46,7 @@ def take(state: AgentState, command: Begin | Refuse | TakeAttempt | TakeReply) -
             failed = ModelAttemptFailed(id=id, attempt=attempt, kind=kind, text=as_text(text), retry_at=due)
             return [failed] if call.attempt == attempt else []
         case TakeReply():
-            return [_finished(command)]
+            return [_finished(call, command)]
 
 
 def follow(state: AgentState, call: ModelCall, slot: str | None, why: str) -> list[Event]:
@@ -57,13 +59,15 @@ def follow(state: AgentState, call: ModelCall, slot: str | None, why: str) -> li
     if state.desk.ending or state.desk.spent_up:
         return [ModelCallFailed(id=call.id, text=Text(why))]
     if call.phase == "waiting" and not call.retry:
-        return [ModelCallFailed(id=call.id, text=call.failure)]
+        return [summarising.found_too_long(state, call) or ModelCallFailed(id=call.id, text=call.failure)]
     assert state.spec is not None
     if slot != fallbacks.asked(state.spec, call):
         return []  # it begins when its turn comes
     weighs = state.desk.purse is not None and state.desk.purse.weighs
-    if call.phase in ("wanted", "stopped") and not (state.spec.blocks or state.compiled or weighs):
-        return [begun(state, call, ())]
+    bare = call.summarises or not (state.spec.blocks or state.compiled)
+    if call.phase in ("wanted", "stopped") and bare and not weighs:
+        started, size = begun(state, call, ())
+        return [summarising.judged(state, started, size)]
     return []
 
 
@@ -74,14 +78,15 @@ def _begun(state: AgentState, call: ModelCall, begin: Begin) -> list[Event]:
     turn = state.desk.turn
     if isinstance(begin.room, str) and turn is not None:
         return [LimitReached(id=turn.id, limit="budget", text=Text(begin.room))]
-    started = begun(state, call, begin.current, begin.shown)
-    return [_weighed(state, started, begin)]
+    started, size = begun(state, call, begin.current, begin.shown)
+    event = summarising.judged(state, started, size)
+    return [_weighed(state, event, begin) if isinstance(event, ModelCallStarted) else event]
 
 
 def begun(
     state: AgentState, call: ModelCall, current: Sequence[Shown], shown: Sequence[Shown] = ()
-) -> ModelCallStarted:
-    """Return the event that begins an attempt with the blocks as they are now.
+) -> tuple[ModelCallStarted, Measured]:
+    """Return the event that begins an attempt with the blocks as they are now, and how large its prompt is.
 
     Args:
         shown: The blocks as the turn's earlier calls were shown them.
@@ -93,10 +98,11 @@ def begun(
         model=fallbacks.wanted(state) or "",
         blocks={block.label: block.version for block in current},
         news=() if known is None else tuple(b.label for b in current if b.label in known and b.others),
+        rendering=layout_of(state),
         prompt="",
     )
-    prompt = fingerprint(evolve(state, started), by_version((*shown, *current)))
-    return started.model_copy(update={"prompt": prompt})
+    size = measured(evolve(state, started), by_version((*shown, *current)))
+    return started.model_copy(update={"prompt": size.fingerprint, "tokens": size.tokens}), size
 
 
 def _weighed(state: AgentState, started: ModelCallStarted, begin: Begin) -> Event:
@@ -105,7 +111,7 @@ def _weighed(state: AgentState, started: ModelCallStarted, begin: Begin) -> Even
     weighs = purse is not None and purse.weighs
     if turn is None or not (weighs or isinstance(room, int)):
         return started
-    tokens = _size(state, started, (*begin.shown, *begin.current))
+    tokens = _counted(state, started)
     weighed = limits.weighed(purse, turn, started, tokens, begin.price) if purse and weighs else started
     if not isinstance(room, int) or isinstance(weighed, LimitReached):
         return weighed
@@ -115,12 +121,12 @@ def _weighed(state: AgentState, started: ModelCallStarted, begin: Begin) -> Even
 
 def tokens(state: AgentState, call: ModelCall, current: Sequence[Shown], shown: Sequence[Shown]) -> int:
     """Return about how many tokens the prompt of a call has that would begin now."""
-    return _size(state, begun(state, call, current, shown), (*shown, *current))
+    return _counted(state, begun(state, call, current, shown)[0])
 
 
-def _size(state: AgentState, started: ModelCallStarted, shown: Sequence[Shown]) -> int:
-    prompt = messages(evolve(state, started), by_version(shown))
-    return tokens_of(prompt) + tokens_of(tool_schema(tool) for tool in state.abilities)
+def _counted(state: AgentState, started: ModelCallStarted) -> int:
+    """Return about how many tokens a prompt has as its provider counts."""
+    return int(started.tokens * weight(state, started.model))
 
 
 def _refused(state: AgentState, call: ModelCall, refused: Refuse) -> list[Event]:
@@ -137,7 +143,7 @@ def _refused(state: AgentState, call: ModelCall, refused: Refuse) -> list[Event]
     ]  # fmt: skip
 
 
-def _finished(reply: TakeReply) -> ModelCallFinished:
+def _finished(call: ModelCall, reply: TakeReply) -> ModelCallFinished:
     return ModelCallFinished(
         id=reply.id,
         text=as_text(reply.text),
@@ -147,4 +153,5 @@ def _finished(reply: TakeReply) -> ModelCallFinished:
         finish_reason=reply.finish_reason,
         replaced=reply.replaced,
         usd=reply.usd,
+        summarises=call.summarises,
     )

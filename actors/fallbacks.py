@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from callboard.events import SpecError
 from callboard.events.specs import AgentSpec, FallbackSpec
 from callboard.projections import AgentState
-from callboard.projections.agent import ModelCall
+from callboard.projections.agent_calls import ModelCall
 
 from .breaker import CIRCUIT_OPEN
 

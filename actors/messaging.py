@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from callboard.events import Text
 from callboard.events.catalog import MessageReceived, MessageSent, Part
 from callboard.events.specs import ToolSpec
-from callboard.projections.agent import ToolCall
+from callboard.projections.agent_calls import ToolCall
 from callboard.projections.words import name_of
 
 from .memory import faults, schema_of

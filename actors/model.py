@@ -29,6 +29,7 @@ class ModelRequest:
         key: Names the call to the outside, for providers that recognise a repeated one.
         hold: What is set aside for this attempt, where that is limited: a reply may have `hold.output` tokens.
         output: JSON schema of the agent's answers, which the system message holds, too; empty where they are any text.
+        summarises: How many lines of the agent's history the reply is to sum up; 0 for a word of its own.
     """
 
     id: str
@@ -40,6 +41,7 @@ class ModelRequest:
     key: str
     hold: Hold | None = None
     output: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    summarises: int = 0
 
 
 @dataclass(frozen=True, slots=True)

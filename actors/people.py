@@ -27,7 +27,8 @@ from callboard.events.catalog import (
 )
 from callboard.events.store import event_at
 from callboard.projections import AgentState, Desk, Open, Pending, Projection, agent_state, group_state, replay
-from callboard.projections.agent import ToolCall, digest_of
+from callboard.projections.agent_calls import ToolCall
+from callboard.projections.paths import digest_of
 from callboard.projections.words import name_of
 
 from . import approvals, cancelling, raising

@@ -5,7 +5,7 @@ from __future__ import annotations
 from callboard.events import ApprovalMismatch, CallboardError, Event, NotWaiting, Text
 from callboard.events.catalog import LimitKept, LimitRaised, LimitReached
 from callboard.projections import Desk
-from callboard.projections.agent import digest_of
+from callboard.projections.paths import digest_of
 
 from .commands import TakeDecision
 

@@ -19,6 +19,7 @@ from callboard.events.specs import (
     OnFailure,
     PatternSpec,
 )
+from callboard.projections.prompt import RENDERING
 
 from . import fallbacks
 from .code import address_of, fields_of
@@ -31,6 +32,7 @@ from .shares import check_shares, refuse_twice, share
 from .storable import storable
 from .tool import Tool, as_tool
 from .until import Condition, until
+from .windows import Window, as_window
 
 RESERVED = frozenset({"user", "callboard", "system", "assistant"})
 """Names that would be taken for somebody else in a prompt."""
@@ -139,6 +141,8 @@ class Agent:
         fallback: The model that is asked when that fails; or such models by class of failure, `any` for all others.
         limits: What each of its turns may spend, with all that it causes elsewhere.
         output: What its answers fit, as a pydantic class or a JSON schema of an object; None for any text.
+        window: How many tokens its model takes in, or more of how its history is kept within that; see `Window`.
+        stateless: Whether each of its turns begins with no history; what it heard and said stays in the log.
     """
 
     name: str
@@ -156,9 +160,12 @@ class Agent:
     fallback: fallbacks.Fallback = ""
     limits: Limits | None = None
     output: Output = None
+    window: Window | int | None = None
+    stateless: bool = False
 
     def __post_init__(self) -> None:
         checked_name(self.name, "an agent")
+        as_window(self.window, f"agent {self.name!r}")
         schema_for(self.output, f"output of agent {self.name!r}")
         for what in ("instructions", "description", "persona", "human", "model"):
             checked_text(getattr(self, what), f"{what} of agent {self.name!r}")
@@ -210,8 +217,12 @@ class Agent:
         """Its blocks, persona and human first."""
         return tuple(self.blocks)
 
-    def spec(self) -> AgentSpec:
-        """Return this as data, code by its address; who reaches a writable block gets the memory tools."""
+    def spec(self, model: str = "") -> AgentSpec:
+        """Return this as data, code by its address; who reaches a writable block gets the memory tools.
+
+        Args:
+            model: The name of the model that it asks, where its own says nothing.
+        """
         blocks = tuple(
             BlockUse(label=b.label, stream=f"block-{b.name_for(self.name)}", read_only=b.access == "read")
             for b in self.all_blocks
@@ -231,6 +242,9 @@ class Agent:
             limits=self.limits.grant() if self.limits else None,
             output=schema_for(self.output, f"output of agent {self.name!r}"),
             output_code=code_for(self.output),
+            window=as_window(self.window, f"agent {self.name!r}").spec(model or self.model),
+            stateless=self.stateless,
+            rendering=RENDERING,
         )
 
 

@@ -68,7 +68,7 @@ async def _start(system: System, spec: Agent | Group | Block) -> str:
                 system.code.register(address_of(tool.function), tool)
                 if callable(tool.needs_approval):
                     system.code.register(address_of(tool.needs_approval), tool.needs_approval)
-            agent = spec.spec()
+            agent = spec.spec(system.providers.name_of(spec.model))
             begin = Start(spec.name, USER, AgentStarted(spec=agent), AgentChanged(spec=agent))
         case Group():
             for block in spec.all_blocks:

@@ -44,12 +44,12 @@ class Deltas:
         else:
             self._listeners.pop(trace, None)
 
-    def sayer(self, request: ModelRequest) -> Callable[[str], None]:
-        """Return what a model calls with each piece of its reply."""
+    def sayer(self, request: ModelRequest, *, aloud: bool = True) -> Callable[[str], None]:
+        """Return what a model calls with each piece of its reply; nobody hears it unless it is said aloud."""
         trace = request.id.split("/", 1)[0]
 
         def say(text: str) -> None:
-            for listener in self._listeners.get(trace, ()):
+            for listener in self._listeners.get(trace, ()) if aloud else ():
                 listener(TextDelta(request.agent, request.id, request.attempt, text))
 
         return say

@@ -80,6 +80,15 @@ class PriceKeys(Keys):
     cached: float = Field(0, ge=0)
 
 
+class WindowKeys(Keys):
+    """`window` of an agent, as a table."""
+
+    tokens: int = Field(0, ge=1)
+    at: float = 0.9
+    mode: Literal["sliding", "all"] = "sliding"
+    evict: float = 0.3
+
+
 class AgentKeys(Keys):
     """`[agents.NAME]`."""
 
@@ -96,6 +105,8 @@ class AgentKeys(Keys):
     fallback: _Words | dict[str, _Words | list[_Words]] = ""
     limits: object = None
     output: str | dict[str, JsonValue] = {}
+    window: int | WindowKeys = 0
+    stateless: bool = False
 
 
 class GroupKeys(Keys):

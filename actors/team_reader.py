@@ -18,6 +18,7 @@ from .team_keys import AgentKeys, BlockKeys, GroupKeys, LimitKeys, ModelKeys, Pr
 from .team_talk import code_at, read_pattern, read_until
 from .toml import Faults, nearest, shown
 from .tool import Tool, as_tool
+from .windows import Window
 
 _S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 
@@ -118,6 +119,9 @@ class Reader:
         edits = edits or self._is_lent(name)
         tools = [self._tool(tool, "agents", name, "tools", n, edits=edits) for n, tool in enumerate(keys.tools)]
         given = keys.model_dump(exclude_unset=True, exclude={"blocks", "tools", "limits"})
+        if isinstance(given.get("window"), dict):
+            with self.faults.finding("agents", name, "window"):
+                given["window"] = Window(**given.pop("window"))
         limits = self._limits(keys.limits, "agents", name, "limits")
         if "output" in given:
             with self.faults.finding("agents", name, "output"):

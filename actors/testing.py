@@ -9,6 +9,7 @@ from dataclasses import replace
 from anyio.lowlevel import checkpoint
 
 from callboard.events.errors import ScriptEnded
+from callboard.projections.fencing import unfenced
 
 from .model import ModelReply, ModelRequest
 
@@ -78,6 +79,11 @@ class ScriptedModel:
             )
         self._used[agent] = used + 1
         return replies[used]
+
+
+def words_in(message: Mapping[str, object]) -> str:
+    """Return what a message of a prompt says, without the marks around what others wrote."""
+    return unfenced(str(message.get("content") or ""))
 
 
 def calls(*uses: tuple[str, Mapping[str, object]], text: str = "") -> ModelReply:

@@ -31,7 +31,13 @@ class Usage(Frozen):
 
 
 class ModelCallRequested(Event, opens="call"):
-    """A model call is wanted over the history of this stream up to here."""
+    """A model call is wanted over the history of this stream up to here.
+
+    Attributes:
+        summarises: How many of the oldest lines of the history it is to summarise; 0 for a call of the agent's own.
+    """
+
+    summarises: int = 0
 
 
 class ModelCallStarted(Event, goes_on="call", takes_in=True):
@@ -46,6 +52,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
         news: Labels of blocks that others changed since the turn's first call.
         prompt: Hash of the request, 16 hex digits.
         hold: What is set aside for this attempt, where tokens or money are limited.
+        tokens: About how many tokens the prompt has, as counted before any provider did.
     """
 
     attempt: int
@@ -55,6 +62,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
     rendering: int = 1
     prompt: str
     hold: Hold | None = None
+    tokens: int = 0
 
 
 class ModelAttemptFailed(Event, goes_on="call", takes_in=True):
@@ -81,6 +89,7 @@ class ModelCallFinished(Event, closes="call", takes_in=True):
         model: The model that answered, as the provider names it.
         replaced: How many characters that cannot be stored were replaced.
         usd: What it cost, by the price that was known then; None where none was.
+        summarises: How many lines of the history it summarises; 0 for a word of the agent's own.
     """
 
     text: Text = Text()
@@ -90,12 +99,35 @@ class ModelCallFinished(Event, closes="call", takes_in=True):
     finish_reason: str = "stop"
     replaced: int = 0
     usd: Decimal | None = None
+    summarises: int = 0
 
 
 class ModelCallFailed(Event, closes="call"):
     """The call is given up."""
 
     text: Text
+
+
+class ModelCallDeferred(Event, closes="call"):
+    """The call is not made: its prompt would be too large, so that the oldest of the history is summarised first.
+
+    Attributes:
+        tokens: About how many tokens the prompt has; of `window`, that the model takes in.
+    """
+
+    tokens: int
+    window: int
+
+
+class ContextSummarised(Event, goes_on="turn"):
+    """The oldest `lines` of the history leave the prompts of this conversation; they stay in the log.
+
+    Attributes:
+        text: What stands there instead; empty where no summary could be had.
+    """
+
+    lines: int
+    text: Text = Text()
 
 
 # -- tool calls -------------------------------------------------------------------------------------

@@ -69,6 +69,22 @@ class BlockUse(Frozen):
     read_only: bool = False
 
 
+class WindowSpec(Frozen):
+    """How much of its history an agent's model is shown.
+
+    Attributes:
+        tokens: What the model takes in at most, prompt and all.
+        at: Which part of that a prompt may fill; beyond it, the oldest lines of the history are summarised first.
+        mode: `sliding` summarises the oldest part, `all` all but what is being worked on.
+        evict: Which part of the history goes first, where it slides.
+    """
+
+    tokens: int = 128_000
+    at: float = 0.9
+    mode: Literal["sliding", "all"] = "sliding"
+    evict: float = 0.3
+
+
 class AgentSpec(Frozen):
     """An agent.
 
@@ -78,6 +94,9 @@ class AgentSpec(Frozen):
         output: JSON schema of its answers; empty where they are any text.
         output_code: Where the class is that the schema was made of, as `module:name`; empty without one.
         archive: Stream of the archive that its tools for passages read and write; empty where it has none.
+        window: How much of its history its model is shown.
+        stateless: Whether each of its turns begins with no history.
+        rendering: The number of the layout that its prompts have.
     """
 
     name: str
@@ -94,6 +113,9 @@ class AgentSpec(Frozen):
     output: dict[str, JsonValue] = {}
     output_code: str = ""
     archive: str = ""
+    window: WindowSpec = WindowSpec()
+    stateless: bool = False
+    rendering: int = 1
 
 
 class PatternSpec(Frozen):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import reduce
 
 from callboard.events import Event, Text
@@ -44,10 +43,12 @@ from callboard.events.catalog import (
 from callboard.events.specs import AgentSpec, BlockUse, ToolSpec
 
 from . import desk as desks
-from .contexts import Context, hear, with_line
+from . import windows
+from .agent_calls import ModelCall, Note, ToolCall
+from .contexts import Context, hear, laid_out, layout_of, with_line
 from .desk import Desk
 from .growing import Growing
-from .paths import call_of, digest_in, digest_of
+from .paths import call_of, digest_in
 from .projection import Projection
 from .prompt import Heard, Line, Replied, Result
 from .remarks import Remark, noted, spoken
@@ -55,74 +56,6 @@ from .words import tools_in
 
 DELIVERED = "delivered; it cannot be lost any more"
 """What a model is told of a message that wants no reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCall:
-    """The open model call.
-
-    Attributes:
-        phase: `wanted`; `running`; `stopped` (it ran when the process ended); or `waiting` until `due`.
-        attempt: Attempts begun.
-        failure: Why the last attempt failed; empty where none did.
-        model: The model that the last attempt asked for; `kind` is the class of its failure, empty without one.
-    """
-
-    id: str
-    phase: str = "wanted"
-    attempt: int = 0
-    due: datetime | None = None
-    failure: Text = Text()
-    retry: bool = True
-    model: str = ""
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """An open tool call.
-
-    Attributes:
-        name: What the history calls this use.
-        phase: `wanted`, `running`, `stopped` (it ran when the process ended), `in doubt`, `sent`,
-            or `answered` (what was sent came back, as `text`); of messages `sending`, and `expired`
-            when they are waited for no longer; of what a person decides `asked` (may it begin? `text` says
-            why nobody else could decide), `approved` and `question`.
-        recipients: Whom its messages go to; `sent` says how many went out, `came` what came of each, from 1;
-            of a tool of the user's own that sends, `said` has the digest of each.
-        due: Until when replies are waited for.
-        about: The digest that an approval was asked for or given for.
-    """
-
-    wanted: ToolCallRequested
-    name: str
-    phase: str = "wanted"
-    attempt: int = 0
-    text: Text = Text()
-    ok: bool = True
-    recipients: tuple[str, ...] = ()
-    sent: int = 0
-    came: dict[int, tuple[Text, bool]] = field(default_factory=dict[int, tuple[Text, bool]])
-    said: dict[int, str] = field(default_factory=dict[int, str])
-    due: datetime | None = None
-    about: str = ""
-
-    @property
-    def id(self) -> str:
-        return self.wanted.id
-
-    @property
-    def digest(self) -> str:
-        """What an approval of the attempt that would begin next is bound to."""
-        return digest_of(self.wanted.tool, self.wanted.arguments, self.attempt + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Blocks that others changed in this turn, as {label: version}, told before line `at`."""
-
-    at: int
-    blocks: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +68,7 @@ class AgentState:
         attached: The blocks that groups gave it, as (stream of the group, block), with `came`, the tools for them.
         conversation: The one that the last turn was in; `others` holds the rest by name.
         lines: All it heard, said and got back there, oldest first.
-        digest: Hash of `lines` as a model reads them.
+        digest: Hash of `lines` as a model reads them; `tokens` says about how many tokens they have.
         step: Model calls wanted in this turn.
         model: The open model call.
         tools: The open tool calls by id, in the order that the model named them.
@@ -152,6 +85,10 @@ class AgentState:
         refused: Calls of such tools that were wrong, the last one as it was written.
         unfit: Answers of this turn that did not fit the agent's schema.
         remarks: What the next model call is told besides.
+        over: About how many tokens the prompt would have had that is too large; 0 where none is.
+        summed: What a summary says, and of how many lines, until they have left the window.
+        beside: Steps of this turn that were no words of the agent's own.
+        weights: How many tokens each model counts where we count one, as its answers showed.
     """
 
     spec: AgentSpec | None = None
@@ -179,6 +116,11 @@ class AgentState:
     refused: tuple[ToolUse, ...] = ()
     unfit: int = 0
     remarks: tuple[Remark, ...] = ()
+    tokens: int = 0
+    over: int = 0
+    summed: tuple[int, Text] | None = None
+    beside: int = 0
+    weights: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
     def abilities(self) -> tuple[ToolSpec, ...]:
@@ -199,9 +141,10 @@ class AgentState:
 def evolve(state: AgentState, event: Event) -> AgentState:
     """Return `state` after `event`. Pure."""
     state = replace(state, desk=desks.evolve(state.desk, event), remarks=noted(state.remarks, event))
+    state = windows.evolve(state, event)
     match event:
         case AgentStarted(spec=spec) | AgentChanged(spec=spec):
-            return _effective(replace(state, declared=spec))
+            return laid_out(_effective(replace(state, declared=spec)), layout_of(state))
         case BlockAttached(by=by, use=use, tools=tools):
             attached = (*_less(state, by, use.label), (by, use))
             return _effective(replace(state, attached=attached, came=tools_in(tools) or state.came))
@@ -242,18 +185,27 @@ def _effective(state: AgentState) -> AgentState:
 
 def _of_model(state: AgentState, event: Event) -> AgentState:
     match event:
+        case ModelCallRequested(id=id, summarises=count) if count:
+            beside = state.beside + 1
+            return replace(state, model=ModelCall(id, summarises=count), step=state.step + 1, beside=beside)
         case ModelCallRequested(id=id):
             state = reduce(with_line, spoken(state.remarks, state.desk), state)
             return replace(state, model=ModelCall(id), step=state.step + 1, uses=None, remarks=())
         case ModelCallStarted(id=id, attempt=attempt, model=model):
-            failure = state.model.failure if state.model else Text()
-            return _shown(replace(state, model=ModelCall(id, "running", attempt, None, failure, model=model)), event)
+            call = replace(state.model or ModelCall(id), phase="running", attempt=attempt, due=None, model=model)
+            started = replace(state, model=replace(call, retry=True, kind="", tokens=event.tokens))
+            return started if call.summarises else _shown(started, event)
         case ModelAttemptFailed(id=id, attempt=attempt, text=text, retry_at=due, kind=kind):
-            asked = state.model.model if event.sent and state.model else event.model
-            failed = ModelCall(id, "waiting", attempt, due, text, retry=due is not None, model=asked, kind=kind)
-            return replace(state, model=failed)
+            call = state.model or ModelCall(id)
+            asked = call.model if event.sent else event.model
+            failed = replace(call, phase="waiting", attempt=attempt, due=due, failure=text, model=asked, kind=kind)
+            return replace(state, model=replace(failed, retry=due is not None))
+        case ModelCallFinished(text=text, summarises=count) if count:
+            return replace(state, model=None, summed=(count, text))
         case ModelCallFinished(text=text, uses=uses):
             return _reply(replace(state, model=None), text, uses)
+        case ModelCallFailed() if state.model and state.model.summarises:
+            return replace(state, model=None, summed=(state.model.summarises, Text()))
         case ModelCallFailed(text=text):
             return replace(state, model=None, failed=text)
         case OutputRefused(id=id, text=text):
@@ -371,7 +323,7 @@ def _without_tool(state: AgentState, id: str, text: Text) -> AgentState:
     tools = {other: open for other, open in state.tools.items() if other != id}
     turn = state.desk.turn
     assert turn is not None
-    return with_line(replace(state, tools=tools), Result(turn.id, call.name, text))
+    return with_line(replace(state, tools=tools), Result(turn.id, call.name, text, windows.most_of_result(state)))
 
 
 agent_state: Projection[AgentState] = Projection("agent", AgentState, lambda state, event: evolve(state, event.data))

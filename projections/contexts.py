@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from callboard.events import Text
 
+from .estimate import tokens_of
 from .growing import Growing
-from .prompt import Heard, Line, digest, messages_of
+from .prompt import RENDERING, Heard, Line, digest, messages_of
 from .words import name_of
 
 if TYPE_CHECKING:
@@ -20,21 +22,33 @@ MAIN = "main"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The history of one conversation, with its hash as a model reads it."""
+    """The history of one conversation, with its hash as a model reads it, and about how many tokens it has."""
 
     lines: Growing[Line] = field(default_factory=Growing[Line])
     digest: bytes = b""
+    tokens: int = 0
 
-    def plus(self, line: Line) -> Context:
+    def plus(self, line: Line, layout: int) -> Context:
         """Return this with `line` at its end."""
-        return Context(self.lines.plus(line), digest(self.digest, *messages_of(line)))
+        messages = messages_of(line, layout)
+        return Context(self.lines.plus(line), digest(self.digest, *messages), self.tokens + tokens_of(messages))
 
-    def less(self, group: str) -> Context:
+    def less(self, group: str, layout: int) -> Context:
         """Return this without what was heard from `group` and came of it."""
         kept = [line for line in self.lines if line.turn.split("/")[-3:-2] != [group]]
-        if len(kept) == len(self.lines):
-            return self
-        return Context(Growing(kept), digest(b"", *(message for line in kept for message in messages_of(line))))
+        return self if len(kept) == len(self.lines) else of(kept, layout)
+
+
+def of(lines: Iterable[Line], layout: int) -> Context:
+    """Return a history of `lines`."""
+    kept = Growing(lines)
+    messages = [message for line in kept for message in messages_of(line, layout)]
+    return Context(kept, digest(b"", *messages), tokens_of(messages))
+
+
+def layout_of(state: AgentState) -> int:
+    """Return the number of the layout that the agent's prompts have."""
+    return state.spec.rendering if state.spec else RENDERING
 
 
 def hear(state: AgentState) -> AgentState:
@@ -44,29 +58,50 @@ def hear(state: AgentState) -> AgentState:
     group = name_of(turn.sender) if turn.sender.startswith("group-") else ""
     state = replace(
         state, step=0, uses=None, failed=None, said=Text(), empty=0, compiled=None, notes=(), reads={},
-        ends=(), refused=(), unfit=0,
+        ends=(), refused=(), unfit=0, over=0, summed=None, beside=0,
     )  # fmt: skip
+    layout = layout_of(state)
     if turn.fresh:  # a group that begins with no history does so in all its conversations
-        kept = {name: context.less(group) for name, context in state.others.items()}
-        state = _in(replace(state, others=kept), Context(state.lines, state.digest).less(group))
-    return with_line(_turned_to(state, turn.conversation), Heard(turn.id, turn.kind, turn.parts, group))
+        kept = {name: context.less(group, layout) for name, context in state.others.items()}
+        state = within(replace(state, others=kept), _here(state).less(group, layout))
+    state = _turned_to(state, turn.conversation)
+    if state.spec is not None and state.spec.stateless:
+        state = within(state, Context())
+    apart = [(part,) for part in turn.parts]  # each a line of its own, so that a part of many can be summed up
+    for parts in [turn.parts] if layout == 1 else apart:
+        state = with_line(state, Heard(turn.id, turn.kind, parts, group))
+    return state
 
 
 def _turned_to(state: AgentState, conversation: str) -> AgentState:
     if conversation == state.conversation:
         return state
-    others = {**state.others, state.conversation: Context(state.lines, state.digest)}
+    others = {**state.others, state.conversation: _here(state)}
     context = others.pop(conversation, Context())
-    return _in(replace(state, conversation=conversation, others=others), context)
+    return within(replace(state, conversation=conversation, others=others), context)
 
 
-def _in(state: AgentState, context: Context) -> AgentState:
-    return replace(state, lines=context.lines, digest=context.digest)
+def _here(state: AgentState) -> Context:
+    return Context(state.lines, state.digest, state.tokens)
+
+
+def within(state: AgentState, context: Context) -> AgentState:
+    """Return `state` with `context` as the conversation that it is in."""
+    return replace(state, lines=context.lines, digest=context.digest, tokens=context.tokens)
 
 
 def with_line(state: AgentState, line: Line) -> AgentState:
     """Return `state` with `line` at the end of the conversation that it is in."""
-    return _in(state, Context(state.lines, state.digest).plus(line))
+    return within(state, _here(state).plus(line, layout_of(state)))
+
+
+def laid_out(state: AgentState, before: int) -> AgentState:
+    """Return `state` with its histories in the layout of its spec, where that was `before` until now."""
+    layout = layout_of(state)
+    if layout == before:
+        return state
+    others = {name: of(context.lines, layout) for name, context in state.others.items()}
+    return within(replace(state, others=others), of(state.lines, layout))
 
 
 def contexts(state: AgentState) -> dict[str, Growing[Line]]:

@@ -12,6 +12,7 @@ from callboard.events.catalog import (
     BlockEdited,
     BlockEditRefused,
     ChoiceMade,
+    ContextSummarised,
     JobScheduled,
     JobStarted,
     MessageDeadLettered,
@@ -112,7 +113,7 @@ def _spoken(view: Conversation, event: RecordedEvent) -> None:
     """Take in what an agent says and calls, and what it gets back."""
     me, data = name_of(event.stream), event.data
     match data:
-        case ModelCallFinished(id=id, text=text) if text:
+        case ModelCallFinished(id=id, text=text, summarises=0) if text:
             view.add(event, me, view.asker(id.rpartition("/")[0]), text)
         case ToolCallRequested(id=id, tool=tool, arguments=arguments):
             view.tools[id] = tool
@@ -123,6 +124,9 @@ def _spoken(view: Conversation, event: RecordedEvent) -> None:
             view.add(event, view.tools.pop(id), me, text, "failure")
         case OutputRefused(text=text):
             view.add(event, "callboard", me, text, "failure")
+        case ContextSummarised(lines=lines, text=text):
+            what = f"the first {lines:,} lines of the history are not in its prompts any more"
+            view.add(event, me, me, Text(f"{what}: {text}" if text else what), "note")
         case _ if text := decided(data, view.tools.get(data.id, "")):
             view.add(event, me, me, Text(text), "note")
         case _:

@@ -19,7 +19,7 @@ from callboard.events.catalog import (
     ToolCallExpired,
 )
 
-from .agent import call_of
+from .paths import call_of
 from .spans import WAITS, Recipient, ToolSpan, Verdict
 from .words import name_of
 

@@ -14,8 +14,8 @@ from .conversation import Conversation, agent_conversation, group_conversation, 
 from .findings import Findings, Place
 from .group_folds import group_state
 from .projection import Projection
-from .prompt import RENDERING, Shown
-from .request import fingerprint, shown, wanted
+from .prompt import Shown
+from .request import fingerprint, shown, unknown_layout, wanted
 from .trace import traces
 from .usage import usage
 
@@ -86,8 +86,8 @@ class Folds:
         if not isinstance(state, AgentState) or (agent_state.name, event.stream) in self._broken:
             self.untold += 1
             return
-        if started.rendering != RENDERING:
-            self._findings.add(place, "prompt", f"rendering {started.rendering}", f"{RENDERING}, the one known here")
+        if fault := unknown_layout(state, started):
+            self._findings.add(place, "prompt", f"the call {fault}", "the layout that its agent was given")
             return
         try:
             blocks = self._shown(event.stream, state)

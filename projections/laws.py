@@ -37,7 +37,7 @@ OF_GROUPS = (
 )  # fmt: skip
 """Types that stand in streams of groups, though their names or what they are about would not say so."""
 
-OF_ONE_AGENT = ("OutputRefused",)
+OF_ONE_AGENT = ("OutputRefused", "ContextSummarised")
 """Types about turns that stand in streams of agents alone."""
 
 GIVEN = ("BlockAttached", "BlockDetached")

@@ -22,8 +22,8 @@ from callboard.events.catalog import (
 )
 from callboard.events.text import ERASED
 
-from .agent import digest_of
 from .findings import Findings, Place
+from .paths import digest_of
 
 
 @dataclass(slots=True)

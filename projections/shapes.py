@@ -13,7 +13,8 @@ from pydantic import JsonValue
 
 from callboard.events.catalog import MessageReceived, Part, Usage
 
-from .agent import AgentState, ModelCall, ToolCall
+from .agent import AgentState
+from .agent_calls import ModelCall, ToolCall
 from .block import BlockHistory, BlockVersion
 from .contexts import contexts
 from .conversation import Utterance
@@ -22,7 +23,7 @@ from .desk import Desk
 from .group import GroupState
 from .group_shapes import DECISIONS, cue_shape, group_facts, group_step, said_shape, uses_shape
 from .pending import Open
-from .prompt import Heard, Line, Replied
+from .prompt import Heard, Line, Replied, Summed
 from .spans import Attempt, EditSpan, ModelSpan, Span, Step, Summary, ToolSpan, TurnSpan, Verdict
 from .usage import Spent, UsageTable
 
@@ -129,6 +130,7 @@ def _model_call(span: ModelSpan) -> Shape:
         "finish_reason": span.finish_reason,
         "blocks": dict(span.blocks),
         "prompt": span.prompt,
+        "summarises": span.summarises,
     }
 
 
@@ -287,6 +289,8 @@ def _line(line: Line) -> Shape:
                 {"name": name, "tool": tool, "arguments": str(arguments)} for name, tool, arguments in uses
             ]
             return {"kind": "replied", "turn": turn, "text": str(text), "uses": called}
+        case Summed(turn=turn, text=text, lines=lines):
+            return {"kind": "summary", "turn": turn, "lines": lines, "text": str(text)}
         case _:
             return {"kind": "result", "turn": line.turn, "name": line.name, "text": str(line.text)}
 

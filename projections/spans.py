@@ -107,10 +107,11 @@ class Attempt:
 
 @dataclass(slots=True)
 class ModelSpan(Span):
-    """A model call; `state` is `wanted`, `running`, `retrying`, `finished` or `failed`.
+    """A model call; `state` is `wanted`, `running`, `retrying`, `finished`, `failed` or `deferred`.
 
     Attributes:
-        text: What the model said, or why the call was given up.
+        text: What the model said, or why the call was given up, or was not made before a summary.
+        summarises: How many lines of the history it sums up; 0 for a word of the agent's own.
         blocks: The version of each block that it was shown, by label.
     """
 
@@ -122,6 +123,7 @@ class ModelSpan(Span):
     finish_reason: str = ""
     blocks: dict[str, int] = field(default_factory=dict[str, int])
     prompt: str = ""
+    summarises: int = 0
 
 
 @dataclass(slots=True)

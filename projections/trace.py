@@ -35,6 +35,7 @@ from callboard.events.catalog import (
     MessageRefused,
     MessageSent,
     ModelAttemptFailed,
+    ModelCallDeferred,
     ModelCallFailed,
     ModelCallFinished,
     ModelCallRequested,
@@ -224,7 +225,7 @@ class Traces:
     def _of_call(self, event: RecordedEvent) -> None:
         data = event.data
         if isinstance(data, ModelCallRequested):
-            call = self._calls[data.id] = ModelSpan(*_place(event, "wanted"))
+            call = self._calls[data.id] = ModelSpan(*_place(event, "wanted"), summarises=data.summarises)
             self._begin(call)
             return
         call = _moved(self._calls[data.id], event)
@@ -248,6 +249,9 @@ class Traces:
                 _end_attempt(call, event, "cancelled")
                 call.text = str(text)
                 _end(call, event, "failed")
+            case ModelCallDeferred(tokens=tokens, window=window):
+                call.text = f"its prompt would have about {tokens:,} tokens, of {window:,}"
+                _end(call, event, "deferred")
             case _:
                 pass
 

@@ -19,7 +19,7 @@ from callboard.actors.model import ModelReply, ModelRequest
 from callboard.actors.ref import Ref
 from callboard.actors.specs import Agent, Block, Group
 from callboard.actors.system import System
-from callboard.actors.testing import calls
+from callboard.actors.testing import calls, words_in
 from callboard.actors.tool import tool
 from callboard.events import ModelError, RecordedEvent, SQLiteStore
 from callboard.events.catalog import ModelCallStarted
@@ -103,7 +103,7 @@ class Scene:
 
 def read(request: ModelRequest) -> Scene:
     """Return what an agent sees, read from its prompt as a model would. Pure."""
-    texts = [str(message.get("content") or "") for message in request.messages]
+    texts = [words_in(message) for message in request.messages]
     blocks = re.findall(r'<block label="plan"[^>]*>\n(.*?)\n</block>', "\n".join(texts), re.DOTALL)
     results: list[str] = []
     for message, text in zip(request.messages, texts, strict=True):

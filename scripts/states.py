@@ -11,12 +11,12 @@ from rich.text import Text
 
 from callboard.events.catalog import MessageReceived
 from callboard.projections import AgentState, BlockHistory, Desk, GroupState
-from callboard.projections.agent import ModelCall, ToolCall
+from callboard.projections.agent_calls import ModelCall, ToolCall
 from callboard.projections.contexts import MAIN, contexts
 from callboard.projections.conversation import Utterance
 from callboard.projections.deciding import AWAITS
 from callboard.projections.pending import Open
-from callboard.projections.prompt import Heard, Line, Replied
+from callboard.projections.prompt import Heard, Line, Replied, Summed
 from callboard.projections.spans import WAITS
 from callboard.projections.whole import Whole
 from callboard.projections.words import name_of
@@ -128,6 +128,9 @@ def _history(line: Line, *, full: bool) -> list[tuple[Text, Text]]:
                 (styled((f"{tool} called", "blue")), shortened(arguments, full=full, style="dim"))
                 for _, tool, arguments in uses
             ]
+        case Summed(text=text, lines=count):
+            what = styled((f"sum of {many(count, 'line')}", "magenta"))
+            return [(what, shortened(text, full=full) if text else styled(("none could be had", "dim")))]
         case _:
             return [(styled(("got back", "dim")), shortened(line.text, full=full))]
 

@@ -218,6 +218,9 @@ class Transcript:
                 self._asked.add(id)
             case ModelAttemptFailed():
                 self._retry(event, name, data)
+            case ModelCallFinished(id=id, summarises=lines) if lines:
+                self._asked.discard(id)
+                self._line("summary", f"takes the place of {lines:,} lines of the history", "dim")
             case ModelCallFinished(id=id, text=text):
                 self._asked.discard(id)
                 self._say(name, id, str(text))

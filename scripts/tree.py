@@ -149,8 +149,9 @@ def _model_call(span: ModelSpan, *, full: bool) -> RenderableType:
     asked = span.attempts[-1].model if span.attempts else ""
     names = " as ".join(dict.fromkeys(filter(None, (asked, span.model))))
     facts = filter(None, (names, _tokens(span.usage)))
+    what = f"summary of {many(span.summarises, 'line')}, " if span.summarises else ""
     head = styled(
-        (f"model call {span.id.rpartition('/')[2]}", "magenta"),
+        (f"{what}model call {span.id.rpartition('/')[2]}", "magenta"),
         (f" {' · '.join(facts)}".rstrip(), "dim"),
         *_facts(span, "finished"),
     )

@@ -8,6 +8,7 @@ import anyio
 
 from callboard import MemoryStore, ModelReply, ModelRequest
 from callboard.actors.outside import Outside
+from callboard.actors.testing import words_in
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ class Gated:
 
     async def complete(self, request: ModelRequest, say: object) -> ModelReply:
         self.requests.append(request)
-        self.read.append((request.agent, [str(line["content"]) for line in request.messages[1:]]))
+        self.read.append((request.agent, [words_in(line) for line in request.messages[1:]]))
         if request.agent in self.held:
             self.begun.set()
             await self.gate.wait()

@@ -15,10 +15,10 @@ from callboard.actors.system import KINDS
 from callboard.events import MemoryStore, RecordedEvent, Text, catalog
 from callboard.events.cache import MemoryCache
 from callboard.projections import AgentState, BlockState, GroupState, Pending, agent_state, fold, pending
-from callboard.projections.agent import digest_of
 from callboard.projections.contexts import contexts
 from callboard.projections.findings import Findings, Place
 from callboard.projections.limit_laws import LimitLaws
+from callboard.projections.paths import digest_of
 from callboard.projections.prompt import Heard, Line, Replied, Result
 from callboard.projections.request import rebuilt
 

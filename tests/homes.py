@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from callboard import Agent, Group, GroupRef, MemoryStore, ModelReply, ModelRequest, RoundRobin, System
 from callboard.actors.patterns import Pattern
+from callboard.actors.testing import words_in
 from callboard.projections import AgentState
 
 
@@ -24,7 +25,7 @@ class Echo:
 
     async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
         self.requests.append(request)
-        read = "\n".join(str(message["content"]) for message in request.messages)
+        read = "\n".join(words_in(message) for message in request.messages)
         self.prompts.setdefault(request.agent, []).append(read)
         self.tools[request.agent] = {tool.name for tool in request.tools}
         if self.hold is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from callboard.projections.agent import digest_of
+from callboard.projections.paths import digest_of
 
 from .forgeries import Forgery, Rows, at, changed, healthy, with_data
 from .logs import rechained

@@ -19,6 +19,7 @@ from .scripted import Everyone, Scenario, agent, asking, script
 from .team_scenarios import TEAMS
 from .tool_scenarios import TOOLS
 from .watch_scenarios import WATCHED
+from .window_scenarios import WINDOWED
 from .world import pay, publish, search, wire
 
 PLAN = Block("plan", "nothing yet")
@@ -129,7 +130,7 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED]
+SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED, *WINDOWED]
 
 CANCELS = [
     Scenario(

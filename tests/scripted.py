@@ -12,6 +12,7 @@ import anyio
 
 from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
 from callboard.actors.breaker import Breaker
+from callboard.actors.testing import words_in
 from callboard.actors.watch import Watch
 from callboard.events import Text
 from callboard.projections import GroupState
@@ -64,13 +65,15 @@ def script(wants: Wants, *, failing: tuple[str, ...] = ()) -> Script:
     """Return a model that uses the tools of its agent once a turn, then says what it heard."""
 
     def reply(request: ModelRequest) -> ModelReply:
-        lines = [message for message in request.messages if not str(message["content"]).startswith("callboard:")]
+        if request.summarises:
+            return ModelReply(f"{request.agent} heard {request.summarises} lines")
+        lines = [message for message in request.messages if not words_in(message).startswith("callboard:")]
         last = max(i for i, message in enumerate(lines) if message["role"] == "user")
         reason = "fail" if request.agent in failing else "stop"
         if last == len(lines) - 1 and (uses := wants.get(request.agent)):
             calls = [(name, json.dumps(arguments)) for name, arguments in uses]
             return ModelReply("", calls, finish_reason=reason)
-        heard = str(lines[last]["content"]).splitlines()[-1][:60]
+        heard = words_in(lines[last]).splitlines()[-1][:60]
         return ModelReply(f"{request.agent} on ({heard})", finish_reason=reason)
 
     return reply

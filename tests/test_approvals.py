@@ -29,7 +29,8 @@ from callboard.events.catalog import (
 )
 from callboard.events.specs import AgentSpec, ToolSpec
 from callboard.projections import AgentState
-from callboard.projections.agent import digest_of, evolve
+from callboard.projections.agent import evolve
+from callboard.projections.paths import digest_of
 
 TOOLS = (ToolSpec(name="pay", needs_approval=True, in_doubt="ask"), ToolSpec(name="look"), tool_spec("ask_human"))
 PAY, CALL = digest_of("pay", "{}", 1), "k/a/1/1"

@@ -11,7 +11,7 @@ import pytest
 
 from callboard import Agent, Finish, Group, GroupState, MemoryStore, RoundRobin, Speak, SQLiteStore, System
 from callboard.actors.messaging import ASK
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import KeyReused, Text, TextRefused
 from callboard.events.catalog import MessageReceived, Part, TurnFinished, TurnStarted
 from callboard.projections import AgentState, agent_state, replay
@@ -73,7 +73,7 @@ async def test_a_prompt_has_the_lines_of_its_conversation_alone_and_is_made_agai
             await a.ask(text, conversation=talk)
         live = await system.look("agent-a")
     prompts = [
-        [str(line["content"]) for line in (await rebuilt(store, event.stream, event.version))[1:]]
+        [words_in(line) for line in (await rebuilt(store, event.stream, event.version))[1:]]
         async for event in store.read_all()
         if event.type == "ModelCallStarted"
     ]

@@ -15,7 +15,7 @@ from callboard import Agent, MemoryStore, ModelReply, ModelRequest, RequestFaile
 from callboard.actors import inbox
 from callboard.actors.agent import IN_DOUBT
 from callboard.actors.inbox import NotInDoubt, Settle
-from callboard.actors.testing import calls
+from callboard.actors.testing import calls, words_in
 from callboard.events import EventStore
 from callboard.events.codec import MAX_TEXT
 from callboard.scripts.main import main
@@ -28,7 +28,7 @@ class Payer:
 
     async def complete(self, request: ModelRequest, say: object) -> ModelReply:
         last = request.messages[-1]
-        return calls(("pay", {})) if last["role"] == "user" else ModelReply(f"heard: {last['content']}")
+        return calls(("pay", {})) if last["role"] == "user" else ModelReply(f"heard: {words_in(last)}")
 
 
 def payer(policy: Policy, pay: Callable[[], object]) -> Agent:

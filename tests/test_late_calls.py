@@ -7,6 +7,8 @@ from collections.abc import Callable
 import anyio
 
 from callboard import MemoryStore, ModelReply, ModelRequest, RequestFailed, System
+from callboard.actors.testing import words_in
+from callboard.projections.prompt import MARKS
 
 from .scripted import agent
 
@@ -23,7 +25,7 @@ class Slow:
             self.asked.set()
             with anyio.CancelScope(shield=True):  # a model that cannot be broken off
                 await self.look.wait()
-            self.first = [str(message["content"]) for message in request.messages]
+            self.first = [words_in(message) for message in request.messages]
         return ModelReply("Yes.")
 
 
@@ -46,4 +48,4 @@ async def test_a_call_that_was_given_up_does_not_read_what_came_later() -> None:
         assert (await system["a"].ask("second", key="k2")).text == "Yes."
         model.look.set()
         await system.quiet()
-    assert model.first == ["You are a.", "user: first"]
+    assert model.first == [f"You are a.\n\n{MARKS}", "user: first"]

@@ -15,7 +15,7 @@ from callboard import Agent, Answer, Group, MemoryStore, ModelReply, ModelReques
 from callboard.actors.messaging import ASK, BROADCAST, BROADCAST_ALL, FIND, MAX_HOPS, TELL
 from callboard.actors.outside import Outside
 from callboard.actors.team import load_team
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import SpecError
 from callboard.events.catalog import RecipientsChosen, SendCancelling, SendFailed
 
@@ -27,7 +27,7 @@ def ask(name: str, message: str = "hi") -> ModelReply:
 def results(model: ScriptedModel, agent: str) -> list[str]:
     """Return the tool results that the agent's last request holds."""
     last = [request for request in model.requests if request.agent == agent][-1]
-    return [str(message["content"]) for message in last.messages if message["role"] == "tool"]
+    return [words_in(message) for message in last.messages if message["role"] == "tool"]
 
 
 async def asked(specs: list[Agent | Group], script: Mapping[str, Any], to: str, store: MemoryStore | None = None):
@@ -45,7 +45,7 @@ async def asked(specs: list[Agent | Group], script: Mapping[str, Any], to: str, 
 async def test_the_reply_of_the_other_is_the_result() -> None:
     answer, model = await asked([Agent("a", tools=[ASK]), Agent("b")], {"a": [ask("b"), "done"], "b": ["hello"]}, "a")
     assert answer.text == "done" and results(model, "a") == ["hello"]
-    assert str(model.requests[1].messages[-1]["content"]) == "a: hi"
+    assert words_in(model.requests[1].messages[-1]) == "a: hi"
 
 
 async def test_a_failure_of_the_other_an_unknown_name_and_oneself_are_error_results() -> None:
@@ -60,7 +60,7 @@ async def test_to_tell_returns_when_it_is_durable_and_the_turn_goes_on() -> None
     tell = calls((TELL, {"message": "note", "other_agent": "b"}))
     _, model = await asked([Agent("a", tools=[TELL]), Agent("b")], {"a": [tell, "done"], "b": ["noted"]}, "a")
     assert results(model, "a") == ["delivered; it cannot be lost any more"]
-    assert "a (no reply is awaited): note" in [request.messages[-1]["content"] for request in model.requests]
+    assert "a (no reply is awaited): note" in [words_in(request.messages[-1]) for request in model.requests]
 
 
 async def test_three_in_a_ring_that_ask_each_other_all_get_an_answer() -> None:
@@ -193,7 +193,7 @@ class Passing:
 
     async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
         if request.messages[-1]["role"] == "tool":
-            return ModelReply(str(request.messages[-1]["content"]))
+            return ModelReply(words_in(request.messages[-1]))
         return ask(f"n{int(request.agent[1:]) + 1}")
 
 

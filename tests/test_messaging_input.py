@@ -11,7 +11,7 @@ import pytest
 from callboard import Agent, Answer, MemoryStore, ModelReply, ModelRequest, RequestFailed, System
 from callboard.actors.messaging import ASK, BROADCAST, TELL
 from callboard.actors.ref import Ref
-from callboard.actors.testing import calls
+from callboard.actors.testing import calls, words_in
 from callboard.events import DeliveryFailed, ModelError, NewEvent, NoSuchActor, TextRefused
 from callboard.events.catalog import AgentStarted, RecipientsChosen
 from callboard.events.specs import AgentSpec
@@ -39,7 +39,7 @@ class Odd:
                 pass
         if request.agent == "a" and self.uses and request.messages[-1]["role"] == "user":
             return calls(*self.uses)
-        self.results = [str(one["content"]) for one in request.messages if one["role"] == "tool"]
+        self.results = [words_in(one) for one in request.messages if one["role"] == "tool"]
         return ModelReply("done")
 
 

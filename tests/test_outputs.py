@@ -12,7 +12,7 @@ from callboard import Agent, Answer, Group, MemoryStore, RoundRobin, System
 from callboard.actors import agent as rules
 from callboard.actors.commands import Command, TakeReply
 from callboard.actors.outputs import MOST, misfits
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import Event, OutputInvalid, SpecError, Text
 from callboard.events.catalog import (
     AgentStarted,
@@ -26,7 +26,7 @@ from callboard.projections import AgentState
 from callboard.projections.agent import evolve
 from callboard.projections.conversation import agent_conversation
 from callboard.projections.projection import fold
-from callboard.projections.prompt import WANTED
+from callboard.projections.prompt import MARKS, WANTED
 from callboard.projections.request import rebuilt
 from callboard.projections.spans import TurnSpan
 from callboard.projections.trace import trace_roots
@@ -205,8 +205,8 @@ async def test_an_answer_is_data_and_a_value_of_the_class() -> None:
     answer = await asked(model)
     assert (answer.text, answer.data) == (GOOD, {"name": "Brest", "metres": 3})
     assert answer.parsed(Place) == Place(name="Brest", metres=3) and answer.turns[0].data == answer.data
-    told = str(model.requests[0].messages[0]["content"])
-    assert told.startswith("You guide.\n\n" + WANTED) and '"minimum":0' in told
+    told = words_in(model.requests[0].messages[0])
+    assert told.startswith(f"You guide.\n\n{MARKS}\n\n{WANTED}") and '"minimum":0' in told
     assert model.requests[0].output == GUIDE.spec().output
 
 
@@ -251,7 +251,7 @@ async def test_who_asks_by_a_tool_gets_the_json() -> None:
     async with System.open(MemoryStore(), model=model) as system:
         await system.start(GUIDE)
         await (await system.start(Agent("c", tools=[ask[0]]))).ask("go")
-    assert model.requests[-1].messages[-1]["content"] == GOOD
+    assert words_in(model.requests[-1].messages[-1]) == GOOD
 
 
 async def test_a_pydantic_value_is_asked_and_told_as_its_json() -> None:
@@ -261,7 +261,7 @@ async def test_a_pydantic_value_is_asked_and_told_as_its_json() -> None:
         await ref.ask(Place(name="Brest", metres=1))
         await ref.tell(Trip(places=[]))
         await system.quiet()
-    said = [str(request.messages[-1]["content"]) for request in model.requests]
+    said = [words_in(request.messages[-1]) for request in model.requests]
     assert said == ['user: {"name":"Brest","metres":1}', 'user (no reply is awaited): {"places":[]}']
 
 

@@ -12,7 +12,7 @@ from callboard import Agent, Group, MemoryStore, ModelReply, ModelRequest, Round
 from callboard.actors.commands import TakeDecision
 from callboard.actors.messaging import TELL
 from callboard.actors.people import Awaited
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import (
     AlreadyDecided,
     ApprovalMismatch,
@@ -62,7 +62,7 @@ class Caller:
 
     async def complete(self, request: ModelRequest, say: object) -> ModelReply:
         """Reply."""
-        results = [str(message["content"]) for message in request.messages if message["role"] == "tool"]
+        results = [words_in(message) for message in request.messages if message["role"] == "tool"]
         return ModelReply(" | ".join(sorted(results))) if results else self.reply
 
 

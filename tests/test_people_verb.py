@@ -16,10 +16,10 @@ import pytest
 from callboard import Agent, ModelReply, ModelRequest, SQLiteStore, System, tool
 from callboard.actors import inbox, settle
 from callboard.actors.inbox import Decide, End
-from callboard.actors.testing import calls
+from callboard.actors.testing import calls, words_in
 from callboard.events import ApprovalMismatch
 from callboard.events.catalog import ApprovalGiven, QuestionAnswered, TurnFinished
-from callboard.projections.agent import digest_of
+from callboard.projections.paths import digest_of
 from callboard.scripts.main import main
 
 PAY, ASK = "k/a/1/1", "k/a/1/2"
@@ -30,7 +30,7 @@ class Caller:
 
     async def complete(self, request: ModelRequest, say: object) -> ModelReply:
         """Reply."""
-        results = [str(message["content"]) for message in request.messages if message["role"] == "tool"]
+        results = [words_in(message) for message in request.messages if message["role"] == "tool"]
         question = {"question": "left or right?", "options": ["left", "right"]}
         return ModelReply(" | ".join(sorted(results))) if results else calls(("pay", {}), ("ask_human", question))
 

@@ -13,7 +13,7 @@ from anyio import from_thread, to_thread
 from pydantic import BaseModel
 
 from callboard import Agent, MemoryStore, ModelRequest, RequestFailed, System, Tool, ToolContext, tool
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import CallEnded, DeliveryFailed, Event
 from callboard.events.catalog import (
     MessageSent,
@@ -55,7 +55,7 @@ async def asked(
 def result(model: ScriptedModel) -> str:
     """Return the tool result that the last request of a holds."""
     last = [request for request in model.requests if request.agent == "a"][-1]
-    return [str(message["content"]) for message in last.messages if message["role"] == "tool"][-1]
+    return [words_in(message) for message in last.messages if message["role"] == "tool"][-1]
 
 
 def using(which: Tool) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def using(which: Tool) -> dict[str, Any]:
 async def test_a_tool_gets_the_answer_of_whom_it_asks() -> None:
     store = MemoryStore()
     _, model = await asked(using(consult) | {"b": ["so"]}, consult, store=store)
-    assert result(model) == "b says so" and str(model.requests[1].messages[-1]["content"]) == "a: why?"
+    assert result(model) == "b says so" and words_in(model.requests[1].messages[-1]) == "a: why?"
     [root] = trace_roots([event async for event in store.read_all()])
     assert isinstance(root, TurnSpan)
     [call] = [step for step in root.steps if isinstance(step, ToolSpan)]
@@ -80,7 +80,7 @@ async def test_a_plain_function_asks_from_its_thread_and_sends_a_model_as_json()
     one = Tool(sync)
     _, model = await asked(using(one) | {"b": ["noted", "so"]}, one)
     assert result(model) == "so"
-    heard = [str(request.messages[-1]["content"]) for request in model.requests if request.agent == "b"]
+    heard = [words_in(request.messages[-1]) for request in model.requests if request.agent == "b"]
     assert heard == ["a (no reply is awaited): note", 'a: {"about":"tides"}']
 
 
@@ -111,7 +111,7 @@ async def test_a_failure_of_the_other_and_a_circle_are_told_to_the_tool() -> Non
             await system.start(Agent("b", tools=[back]))
             await system.start(Agent("a", tools=[consult]))
             assert (await system["a"].ask("go", key="k")).text == "A"
-    last = [str(message["content"]) for message in model.requests[2].messages]
+    last = [words_in(message) for message in model.requests[2].messages]
     assert "RequestFailed: a: nobody would ever answer: b waits for a waits for b" in last[-1]
     assert "RequestFailed: b: ValueError: no paper" in result(model)
 

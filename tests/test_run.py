@@ -16,7 +16,7 @@ from rich.console import Console
 from callboard.actors.model import ModelReply, ModelRequest
 from callboard.actors.specs import Agent, Block, Group
 from callboard.actors.team import Team
-from callboard.actors.testing import Scripted, ScriptedModel
+from callboard.actors.testing import Scripted, ScriptedModel, words_in
 from callboard.events import EventStore, KeyReused, MemoryStore, ModelError, TextRefused
 from callboard.scripts.main import main
 from callboard.scripts.run import converse
@@ -182,7 +182,7 @@ def test_the_answer_is_shown_again_where_another_spoke_last():
 def test_a_second_run_on_the_log_remembers_the_first(tmp_path: Path):
     Talk(tmp_path / "log.db").say("Write about tides.", ACTS, ["Hm"])
     _, model = Talk(tmp_path / "log.db").say("Shorter.", ["Tides."], ["Good."])
-    said = [message["content"] for message in model.requests[0].messages]
+    said = [words_in(message) for message in model.requests[0].messages]
     assert "Nothing yet.\ntides" in str(said[0])
     assert said[-1] == "user (essay): Shorter."
     assert "Tides rise." in said
@@ -281,10 +281,12 @@ def test_a_dash_reads_the_message_from_standard_input(
     assert scripted.requests[0].messages[-1]["content"] == "user: Grüße"
 
 
-def test_ten_megabytes_are_a_message(here: Path, scripted: ScriptedModel, monkeypatch: pytest.MonkeyPatch):
+def test_ten_megabytes_are_a_message_that_no_model_takes_in(
+    here: Path, scripted: ScriptedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     typed(monkeypatch, b"x" * 10_000_000)
-    assert main(["run", "team.toml", "-", "--model", "small-1"]) == 0
-    assert len(str(scripted.requests[0].messages[-1]["content"])) == 10_000_006
+    assert main(["run", "team.toml", "-", "--model", "small-1"]) == 1
+    assert "the prompt alone has about 3,333,4" in capsys.readouterr().err and not scripted.requests
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The asyncio face: start, ask, tell, stream, cancel, and what happens when it ends."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -22,10 +23,11 @@ from callboard import (
     Turn,
     replay,
 )
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import KeyReused, ModelError, NoSuchActor, SpecError, TextRefused
 from callboard.events.catalog import AgentChanged, ModelCallFinished, TurnFinished, Usage
 from callboard.projections import agent_state, block_state, group_state
+from callboard.projections.prompt import MARKS
 
 WRITER = Agent("writer", "You write one short paragraph.")
 CRITIC = Agent("critic", "You name the weakest sentence, and why.")
@@ -63,9 +65,9 @@ async def test_what_an_agent_reads_names_every_speaker() -> None:
     async with System.open(MemoryStore(), model=model) as system:
         essay = await system.start(Group("essay", [WRITER, CRITIC]))
         await essay.ask("Go.")
-    said = [(message["role"], message["content"]) for message in model.requests[1].messages]
+    said = [(message["role"], words_in(message)) for message in model.requests[1].messages]
     assert said == [
-        ("system", "You name the weakest sentence, and why."),
+        ("system", f"You name the weakest sentence, and why.\n\n{MARKS}"),
         ("user", "user (essay): Go."),
         ("user", "writer (essay): One."),
     ]
@@ -173,7 +175,7 @@ async def test_a_plain_function_is_a_tool_and_runs_in_a_thread() -> None:
     async with System.open(MemoryStore(), model=model) as system:
         writer = await system.start(Agent("writer", tools=[count]))
         await writer.ask("Go.")
-    results = [message["content"] for message in model.requests[1].messages if message["role"] == "tool"]
+    results = [words_in(message) for message in model.requests[1].messages if message["role"] == "tool"]
     assert "2" in results and threads != [threading.main_thread()]
     assert any("text: Field required; times: Input should be a valid integer" in str(result) for result in results)
 
@@ -229,7 +231,7 @@ async def test_a_change_holds_from_the_next_model_call() -> None:
         await writer.ask("Go.")
         await system.start(Agent("writer", "New."))
         await writer.ask("On.")
-    assert [request.messages[0]["content"] for request in model.requests] == ["Old.", "New."]
+    assert [request.messages[0]["content"] for request in model.requests] == [f"Old.\n\n{MARKS}", f"New.\n\n{MARKS}"]
     assert any(isinstance(event.data, AgentChanged) for event in [e async for e in store.read_all()])
 
 
@@ -254,7 +256,7 @@ async def test_persona_and_human_are_blocks_of_ones_own() -> None:
         writer = await system.start(Agent("writer", "Write.", persona="I am dry.", human="Name: Ada."))
         await writer.ask("I like tides.")
         assert await system.block("writer.human").value() == "Name: Ada.\nLikes tides."
-    system_text = str(model.requests[0].messages[0]["content"])
+    system_text = words_in(model.requests[0].messages[0])
     assert system_text.index("I am dry.") < system_text.index("Name: Ada.")
 
 
@@ -279,9 +281,9 @@ async def test_an_edit_by_others_during_a_turn_is_told_at_the_end_and_the_prefix
         await writer.ask("On.")
     first, second, third = (request.messages for request in model.requests)
     assert list(second[: len(first)]) == list(first)
-    assert "changed meanwhile" in str(second[-1]["content"]) and "new &amp; better" in str(second[-1]["content"])
-    assert "&lt;old&gt;" in str(second[0]["content"]) and "new &amp; better" in str(third[0]["content"])
-    assert not any("meanwhile" in str(message["content"]) for message in third)
+    assert "changed meanwhile" in words_in(second[-1]) and "new &amp; better" in words_in(second[-1])
+    assert "&lt;old&gt;" in words_in(second[0]) and "new &amp; better" in words_in(third[0])
+    assert not any("meanwhile" in words_in(message) for message in third)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "a\0b", "\ud800", "x" * (16 * 2**20 + 1), None, 5])
@@ -312,11 +314,11 @@ async def test_nobody_of_that_name_says_who_there_is() -> None:
 async def test_ten_megabytes_pass_through_a_team() -> None:
     text = "tide " * 2_000_000
     model = ScriptedModel(
-        {"writer": [lambda request: str(request.messages[-1]["content"])[-len(text) :]], "critic": ["Long."]}
+        {"writer": [lambda request: words_in(request.messages[-1])[-len(text) :]], "critic": ["Long."]}
     )
     store = MemoryStore()
     async with System.open(store, model=model) as system:
-        essay = await system.start(Group("essay", [WRITER, CRITIC]))
+        essay = await system.start(Group("essay", [replace(one, window=9_000_000) for one in (WRITER, CRITIC)]))
         answer = await essay.ask(text)
     assert answer.turns[0].text == text
     assert sum(len(row.content or "") for row in store.rows) < 2.1 * len(text)

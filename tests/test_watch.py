@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 
 from callboard import Agent, MemoryStore, RequestFailed, System, tool
 from callboard.actors.commands import Alter, Cancel, Delivery
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.actors.watch import Watch, as_event
 from callboard.events import MailboxFull, RecordedEvent, SpecError
 from callboard.events.catalog import MessageReceived, ModelCallRequested, SymptomFound, TurnCancelled
@@ -113,7 +113,7 @@ async def test_tell_is_heard_at_the_next_model_call() -> None:
     async with System.open(store, model=model, watch=watch) as system:
         await system.start(agent("a", look))
         assert (await system["a"].ask("go")).text == "I stop."
-    heard = [[str(message["content"]) for message in request.messages] for request in model.requests]
+    heard = [[words_in(message) for message in request.messages] for request in model.requests]
     told = "callboard: a called look 2 times in one turn, with the same arguments and the same result"
     assert [told in one for one in heard][:2] == [False, False]  # what it says of two calls is heard after them
     assert told in heard[3] and told in heard[4]

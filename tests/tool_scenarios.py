@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callboard import Agent, ModelReply, ModelRequest, RequestFailed, System, Tool, ToolContext, tool
+from callboard.actors.testing import words_in
 
 from .message_scenarios import once
 from .scripted import Scenario
@@ -88,7 +89,7 @@ def mending(good: str, *first: str) -> Script:
     """Return a model that answers wrongly as often as it is not told, then `good`."""
 
     def reply(request: ModelRequest) -> ModelReply:
-        said = [str(message["content"]) for message in request.messages if message["role"] != "system"]
+        said = [words_in(message) for message in request.messages if message["role"] != "system"]
         asked = max(n for n, text in enumerate(said) if text.startswith("user:"))
         told = sum(text.startswith("callboard:") for text in said[asked:])
         return ModelReply(first[told] if told < len(first) else good)

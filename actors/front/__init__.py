@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from callboard.actors.tool import Tool, ToolContext, tool
     from callboard.actors.until import MaxTurns, Spoke, TextMention
     from callboard.actors.watch import Watch
+    from callboard.actors.windows import Window
     from callboard.events.errors import CallboardError, RequestFailed
     from callboard.events.event import RecordedEvent
     from callboard.events.memory import MemoryStore
@@ -98,6 +99,7 @@ _HOMES = {
     "ToolContext": "actors.tool",
     "Turn": "projections.answer",
     "Watch": "actors.watch",
+    "Window": "actors.windows",
     "Work": "actors.patterns",
     "replay": "projections.projection",
     "tool": "actors.tool",
@@ -164,6 +166,7 @@ __all__ = [
     "ToolContext",
     "Turn",
     "Watch",
+    "Window",
     "Work",
     "replay",
     "tool",

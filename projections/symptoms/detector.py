@@ -143,7 +143,7 @@ class Detector:
                 self._left(event.stream, id)
             case ModelCallStarted(attempt=1, prompt=prompt):
                 yield from repeats.same_prompt(case, trace, event.stream, prompt, event.position, self.thresholds)
-            case ModelCallFinished():
+            case ModelCallFinished(summarises=0):
                 yield from repeats.monologue(case, trace, event.stream, event.position, self.thresholds)
             case _:
                 yield from self._of_tool(case, trace, event)
