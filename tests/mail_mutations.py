@@ -58,7 +58,7 @@ MAIL_MUTANTS = (
     Mutant("all is one conversation", CONTEXTS, "    if conversation == state.conversation:\n", "    if True:\n",
            TALKS),
     Mutant("a group that begins anew is forgotten in one conversation", CONTEXTS,
-           "kept = {name: context.less(group) for", "kept = {name: context for", TALKS),
+           "kept = {name: context.less(group, layout) for", "kept = {name: context for", TALKS),
     Mutant("a prompt goes on with that of another conversation", "actors/calling.py",
            "if not (self._rendered and state.lines.continues(self._rendered)):", "if not self._rendered:", TALKS),
     Mutant("members hear all conversations of their group", GROUP,

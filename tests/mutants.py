@@ -23,6 +23,7 @@ from .people_mutations import PEOPLE_MUTANTS
 from .reader_mutations import READER_MUTANTS
 from .tool_mutations import TOOL_MUTANTS
 from .watch_mutations import WATCH_MUTANTS
+from .window_mutations import WINDOW_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("actors", "events", "projections", "scripts", "tests")
@@ -34,6 +35,7 @@ OTHERS = (
     *READER_MUTANTS,
     *MAIL_MUTANTS,
     *WATCH_MUTANTS,
+    *WINDOW_MUTANTS,
 )
 ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000

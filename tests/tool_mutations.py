@@ -72,7 +72,7 @@ TOOL_MUTANTS = (
     Mutant(
         "what does not fit at the last step passes for the rest of a longer turn",
         AGENT,
-        " or (state.unfit and state.step >= spec.max_steps)",
+        " or (state.unfit and steps >= spec.max_steps)",
         "",
         DATA,
     ),
