@@ -34,7 +34,7 @@ from callboard.projections.agent_calls import ToolCall
 from callboard.projections.paths import call_of
 from callboard.projections.prompt import is_object
 
-from . import approvals, calls, limits, memory, messaging, outputs, reaching, summarising
+from . import approvals, calls, limits, memory, messaging, outputs, own_tools, reaching, summarising
 from .commands import (
     Begin,
     Command,
@@ -170,9 +170,10 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
     effect = tools[use.name].effect if use.name in tools else "read"
     if effect != "send":
         return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect=effect)
-    edit = "" if use.name in messaging.MESSAGING else memory.parsed(use.name, use.arguments)
+    edit = "" if use.name in own_tools.OWN_TOOLS else memory.parsed(use.name, use.arguments)
     label = "" if isinstance(edit, str) else edit.label
     stream = next((block.stream for block in state.spec.blocks if block.label == label), "")
+    stream = stream or own_tools.decider(state.spec, use.name)
     seen = state.seen.get(label, 0)
     return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect="send", recipient=stream, seen=seen)
 
@@ -225,8 +226,8 @@ def _go_on(state: AgentState, call: ToolCall, log_id: str) -> Event | None:
             return ToolCallFinished(id=call.id, text=Text(NOTED))
         case "wanted" if wanted.tool == messaging.ASK_HUMAN:
             return QuestionAsked(id=call.id)
-        case "wanted" if wanted.tool in messaging.MESSAGING:
-            return None  # who is meant is looked up
+        case "wanted" if own_tools.is_looked_up(wanted.tool):
+            return None  # by an effect
         case "wanted" if wanted.effect == "send":
             return _edit(wanted)
         case "wanted" if approvals.need(state, call):
@@ -295,6 +296,8 @@ def problem(state: AgentState, wanted: ToolCallRequested) -> str:
             return f"this request was passed on {hops} times, which is the most; answer it yourself"
         asked = messaging.parsed(wanted.tool, wanted.arguments)
         return asked if isinstance(asked, str) else ""
+    if wanted.tool in own_tools.OWN_TOOLS:
+        return own_tools.problem(spec, wanted.tool, wanted.arguments)
     edit = memory.parsed(wanted.tool, wanted.arguments)
     if isinstance(edit, str):
         return edit

@@ -37,7 +37,7 @@ from callboard.projections.agent_calls import ToolCall
 from callboard.projections.words import name_of
 
 from . import agent as rules
-from . import approvals, directory, messaging
+from . import approvals, directory, looking, own_tools
 from .actor import Actor
 from .calling import Calling
 from .commands import (
@@ -198,7 +198,7 @@ class AgentActor(Actor[AgentState]):
         """Look up what has to be known before a call begins: whom it is for, or whether a person is asked."""
         if call.phase != "wanted" or call.id in self._preparing:
             return
-        if call.wanted.tool in messaging.MESSAGING:
+        if own_tools.is_looked_up(call.wanted.tool):
             work = self._look_up
         elif approvals.need(self.state, call):
             work = self._weigh
@@ -224,11 +224,11 @@ class AgentActor(Actor[AgentState]):
             self.put(TakeNeed(call.id, call.attempt, asks, storable(note)[0], cause=cause))
 
     async def _look_up(self, call: ToolCall, cause: str) -> None:
-        """Find out whom the messages of a call go to, or who is there."""
-        asked = messaging.parsed(call.wanted.tool, call.wanted.arguments)
+        """Find out whom the messages of a call go to, or what a call of callboard's own tools asks for."""
+        asked = own_tools.parsed(call.wanted.tool, call.wanted.arguments)
         if isinstance(asked, str):
             return  # it was refused
-        found = await directory.look_up(self.system, self.stream, asked)
+        found = await looking.look_up(self.system, self.stream, asked)
         if isinstance(found, directory.Told):
             self.put(TakeResult(call.id, found.text, found.ok, cause=cause))
         else:

@@ -50,7 +50,7 @@ def ends(pending: Pending, trace: str, by: str = USER, why: str = "") -> list[tu
     mine = [item for item in pending.items.values() if item.id.split("/", 1)[0] == trace]
     turns = [(item.stream, Cancel(item.id, USER, by, why)) for item in mine if item.kind == "turn"]
     sends = [(item.recipient, Cancel(item.id, item.stream, by, why)) for item in mine if item.kind == "send"]
-    return turns + [one for one in sends if not one[0].startswith("block-")]
+    return turns + [one for one in sends if not one[0].startswith(("block-", "archive-"))]
 
 
 def nothing_open(trace: str) -> NotWaiting:

@@ -23,12 +23,13 @@ from callboard.projections.words import name_of
 
 from .code import address_of, load
 from .commands import Alter
+from .names import checked_text
 from .patterns import Pattern
 from .ref import USER, Ref
 from .scaling import Load, one_each
 from .shares import share_of
-from .specs import Agent, Block, Group, checked_text, member_use, names_below, pattern_spec
-from .starting import start, start_block
+from .specs import Agent, Block, Group, member_use, names_below, pattern_spec
+from .starting import start, start_archive, start_block
 from .until import Condition
 from .until import until as as_until
 
@@ -192,13 +193,15 @@ class GroupRef(Ref):
         least, most = between
         if not 0 <= least <= most or most < 1:
             raise SpecError(f"between={between}: two numbers are wanted, the first not above the second")
-        if any(block.owned for block in template.all_blocks):
-            raise SpecError(f"the template {template.name!r} has memory of its own; give it shared blocks")
+        if template.owns_archive or any(block.owned for block in template.all_blocks):
+            raise SpecError(f"the template {template.name!r} has memory of its own; give it what is shared")
         await self._check_names(template.name, most)
         for tool in template.all_tools:
             self.system.code.register(address_of(tool.function), tool)
         for block in template.all_blocks:
             await start_block(self.system, block)
+        if template.passages is not None:
+            await start_archive(self.system, template.passages)
         rule = address_of(by)
         if load(rule) is not by:
             raise SpecError(f"the rule {rule!r} is not what can be imported under that name; write a plain function")
@@ -209,7 +212,7 @@ class GroupRef(Ref):
         members = (await self.state()).members
         wanted = {f"{template}-{n}" for n in range(1, most + 1)} - set(members)
         taken = sorted(
-            wanted & {name_of(stream) for stream in self.system.streams() if not stream.startswith("block-")}
+            wanted & {name_of(stream) for stream in self.system.streams() if stream.startswith(("agent-", "group-"))}
         )
         alive = [name for name in taken if not (await self.system.look(self.system[name].address)).desk.retired]
         if alive:

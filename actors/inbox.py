@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from callboard.events import CallboardError, SpecError
 from callboard.projections import Open
@@ -121,7 +121,25 @@ class End(BaseModel):
     by: str = USER
 
 
-AnyRequest = Settle | Redact | Requeue | Drop | Decide | End
+class Keep(BaseModel):
+    """Change an archive as a person does.
+
+    Attributes:
+        archive: Its name.
+        verb: The name of the change, such as `archival_memory_insert`.
+        fields: The arguments of the change.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["keep"] = "keep"
+    key: str
+    archive: str
+    verb: str
+    fields: dict[str, JsonValue]
+
+
+AnyRequest = Settle | Redact | Requeue | Drop | Decide | End | Keep
 """Anything that another process may want of the owner of a log."""
 
 _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])

@@ -11,7 +11,7 @@ import structlog
 
 from callboard.events import CallboardError, LogError
 
-from . import cancelling, inbox, letters, people, post
+from . import archives, cancelling, inbox, letters, people, post
 
 if TYPE_CHECKING:
     from .system import System
@@ -41,6 +41,8 @@ async def obey(system: System, command: inbox.AnyRequest) -> None:
         await post.drop(system, command)
     elif isinstance(command, inbox.Decide):
         await people.decide(system, command)
+    elif isinstance(command, inbox.Keep):
+        await archives.keep(system, command)
     elif isinstance(command, inbox.End):
         await cancelling.cancel(system, command.trace, people.checked_name(command.by))
     else:

@@ -27,6 +27,7 @@ from .storable import storable
 from .streaming import TextDelta
 
 if TYPE_CHECKING:
+    from .archives import ArchiveRef
     from .system import System
 
 WAITING = 1_000
@@ -121,6 +122,11 @@ class Ref:
     def name(self) -> str:
         """The name that it was started under."""
         return name_of(self.address)
+
+    @property
+    def archive(self) -> ArchiveRef:
+        """The archive that its tools read and write."""
+        return self.system.archive_at(self.address)
 
     async def ask(
         self,

@@ -9,10 +9,12 @@ from functools import reduce
 
 from callboard.events import Event, EventStore, NewEvent
 from callboard.projections import Desk, pending, replay
+from callboard.projections.archive import archive_state
 from callboard.projections.desk import evolve
 
-from . import cancelling, inbox, letters, people, post, rules
+from . import archives, cancelling, inbox, letters, people, post, rules
 from .agent import take
+from .archival import decide as decide_passage
 from .commands import Delivery
 from .ref import USER
 
@@ -80,6 +82,18 @@ async def drop(store: EventStore, command: inbox.Drop) -> str:
     stream, said = wanted
     await _append(store, stream, rules.take(await look(stream), said))
     return said.id
+
+
+async def keep(store: EventStore, command: inbox.Keep) -> None:
+    """Record what comes of a change of an archive; what was recorded before is done.
+
+    Raises:
+        NoSuchArchive: There is none.
+        KeyReused: The key came before with another change.
+    """
+    stream, asked = await archives.request_of(store, command)
+    if await archives.answered(store, stream, asked) is None:
+        await _append(store, stream, [decide_passage(await replay(store, archive_state, stream=stream), asked)])
 
 
 async def requeue(store: EventStore, command: inbox.Requeue) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, get_args
@@ -21,56 +20,24 @@ from callboard.events.specs import (
 )
 from callboard.projections.prompt import RENDERING
 
-from . import fallbacks
+from . import fallbacks, own_tools
+from .archive_spec import Archive, checked_archive
 from .code import address_of, fields_of
 from .limits import Limits
 from .memory import tool_specs
-from .messaging import MESSAGING, tool_spec
+from .names import checked_name, checked_text
 from .outputs import Output, code_for, schema_for
 from .patterns import Pattern, RoundRobin
 from .shares import check_shares, refuse_twice, share
-from .storable import storable
 from .tool import Tool, as_tool
 from .until import Condition, until
 from .windows import Window, as_window
-
-RESERVED = frozenset({"user", "callboard", "system", "assistant"})
-"""Names that would be taken for somebody else in a prompt."""
 
 MAX_STEPS = 50
 """Model calls of one turn, unless an agent says otherwise."""
 
 BLOCK_LIMIT = 5_000
 """Characters of a block, unless it says otherwise."""
-
-
-def checked_name(name: object, what: str) -> str:
-    """Return `name`, if an agent, group or block may have it.
-
-    Raises:
-        SpecError: It is reserved, or no letter, digit, `_` and `-` of 1 to 64 characters.
-    """
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise SpecError(
-            f"{name!r} cannot be the name of {what}: 1 to 64 letters, digits, '_' or '-' are wanted, "
-            "the first a letter or digit"
-        )
-    if name in RESERVED:
-        raise SpecError(f"{name!r} cannot be the name of {what}: it is reserved; take another")
-    return name
-
-
-def checked_text(text: object, what: str) -> str:
-    """Return `text`, if the log can hold it.
-
-    Raises:
-        SpecError: It is no string, or holds NUL or half of a surrogate pair.
-    """
-    if not isinstance(text, str):
-        raise SpecError(f"{what} is {type(text).__name__}, a string is wanted")
-    if storable(text)[0] != text:
-        raise SpecError(f"{what} holds a NUL character or half of a surrogate pair, or is too long; mend the text")
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +103,14 @@ class Agent:
         description: What others are told about it.
         persona, human: First values of two blocks of its own, about itself and about whom it talks to.
         model: The model's name at the provider; empty for the system's own.
-        tools: Typed functions, `Tool`s, or names of callboard's own, such as `ask_human` (`MESSAGING` has all).
+        tools: Typed functions, `Tool`s, or names of callboard's own, such as `ask_human` (`OWN_TOOLS` has all).
         max_steps: Model calls of one turn at most; then it ends with its last text.
         fallback: The model that is asked when that fails; or such models by class of failure, `any` for all others.
         limits: What each of its turns may spend, with all that it causes elsewhere.
         output: What its answers fit, as a pydantic class or a JSON schema of an object; None for any text.
         window: How many tokens its model takes in, or more of how its history is kept within that; see `Window`.
         stateless: Whether each of its turns begins with no history; what it heard and said stays in the log.
+        archive: Where its tools for archival memory read and write; None for one of its own, where it has such tools.
     """
 
     name: str
@@ -162,6 +130,7 @@ class Agent:
     output: Output = None
     window: Window | int | None = None
     stateless: bool = False
+    archive: Archive | None = None
 
     def __post_init__(self) -> None:
         checked_name(self.name, "an agent")
@@ -177,6 +146,7 @@ class Agent:
         object.__setattr__(self, "tools", tuple(self._checked(tool) for tool in self.tools))
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         object.__setattr__(self, "blocks", self._all_blocks())
+        checked_archive(self.archive, f"archive of agent {self.name!r}")
         names = [*(tool.name for tool in self.all_tools), *self.messaging]
         refuse_twice(names, f"tools of agent {self.name!r}")
 
@@ -202,20 +172,31 @@ class Agent:
 
     @property
     def messaging(self) -> tuple[str, ...]:
-        """The names of its tools for messages."""
+        """The names of its tools that are callboard's own: for messages, and for archival memory."""
         return tuple(tool for tool in self.tools if isinstance(tool, str))
 
     def _checked(self, tool: Tool | Callable[..., Any] | str) -> Tool | str:
         if not isinstance(tool, str):
             return as_tool(tool)
-        if tool not in MESSAGING:
-            raise SpecError(f"agent {self.name!r} has the tool {tool!r}; callboard's own are {', '.join(MESSAGING)}")
+        if tool not in own_tools.OWN_TOOLS:
+            known = ", ".join(own_tools.OWN_TOOLS)
+            raise SpecError(f"agent {self.name!r} has the tool {tool!r}; callboard's own are {known}")
         return tool
 
     @property
     def all_blocks(self) -> tuple[Block, ...]:
         """Its blocks, persona and human first."""
         return tuple(self.blocks)
+
+    @property
+    def owns_archive(self) -> bool:
+        """Whether it has an archive of its own, since a tool of it needs one."""
+        return self.archive is None and own_tools.needs_archive(self.messaging)
+
+    @property
+    def passages(self) -> Archive | None:
+        """The archive that its tools read and write; None where it has none."""
+        return Archive(self.name) if self.owns_archive else self.archive
 
     def spec(self, model: str = "") -> AgentSpec:
         """Return this as data, code by its address; who reaches a writable block gets the memory tools.
@@ -233,7 +214,7 @@ class Agent:
             instructions=Text(self.instructions),
             description=self.description,
             model=self.model,
-            tools=(*(tool.spec() for tool in self.all_tools), *map(tool_spec, self.messaging), *memory),
+            tools=(*(tool.spec() for tool in self.all_tools), *map(own_tools.spec_of, self.messaging), *memory),
             blocks=blocks,
             tags=tuple(self.tags),
             metadata=dict(self.metadata),
@@ -245,6 +226,7 @@ class Agent:
             window=as_window(self.window, f"agent {self.name!r}").spec(model or self.model),
             stateless=self.stateless,
             rendering=RENDERING,
+            archive=self.passages.stream if self.passages else "",
         )
 
 

@@ -1,4 +1,4 @@
-"""How an agent, a group or a block begins, with all that it needs. Checked as a whole before anything is recorded."""
+"""How whoever lives in a log begins, with all that it needs. Checked as a whole before anything is recorded."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from callboard.events import SpecError
 from callboard.events.catalog import (
     AgentChanged,
     AgentStarted,
+    ArchiveChanged,
+    ArchiveStarted,
     BlockChanged,
     BlockStarted,
     GroupChanged,
     GroupStarted,
 )
 
+from .archive_spec import Archive
 from .code import address_of
 from .commands import Start
 from .specs import Agent, Block, Group
@@ -25,7 +28,7 @@ USER = "user"
 """Who asks from outside."""
 
 
-async def start(system: System, spec: Agent | Group | Block) -> str:
+async def start(system: System, spec: Agent | Group | Block | Archive) -> str:
     """Start `spec` and all that it needs; return its stream.
 
     Raises:
@@ -35,13 +38,13 @@ async def start(system: System, spec: Agent | Group | Block) -> str:
     return await _start(system, spec)
 
 
-async def check(system: System, spec: Agent | Group | Block) -> None:
+async def check(system: System, spec: Agent | Group | Block | Archive) -> None:
     """Check whether `spec` and all below it can begin in this log.
 
     Raises:
         SpecError: A name belongs to something else, or a group would change its kind of pattern.
     """
-    if isinstance(spec, Block):
+    if isinstance(spec, Block | Archive):
         return
     other = f"agent-{spec.name}" if isinstance(spec, Group) else f"group-{spec.name}"
     if other in system.streams():
@@ -59,11 +62,13 @@ async def check(system: System, spec: Agent | Group | Block) -> None:
         await check(system, one)
 
 
-async def _start(system: System, spec: Agent | Group | Block) -> str:
+async def _start(system: System, spec: Agent | Group | Block | Archive) -> str:
     match spec:
         case Agent():
             for block in spec.all_blocks:
                 await start_block(system, block, spec.name)
+            if spec.passages is not None:
+                await start_archive(system, spec.passages)
             for tool in spec.all_tools:
                 system.code.register(address_of(tool.function), tool)
                 if callable(tool.needs_approval):
@@ -80,6 +85,8 @@ async def _start(system: System, spec: Agent | Group | Block) -> str:
             begin = Start(spec.name, USER, GroupStarted(spec=group), GroupChanged(spec=group))
         case Block():
             return await start_block(system, spec)
+        case Archive():
+            return await start_archive(system, spec)
     await system.deliver(spec.stream, begin)
     return spec.stream
 
@@ -92,3 +99,10 @@ async def start_block(system: System, block: Block, agent: str = "") -> str:
         data = data.model_copy(update={"value": known.value})
     await system.deliver(stream, Start(data.name, USER, BlockStarted(spec=data), BlockChanged(spec=data)))
     return stream
+
+
+async def start_archive(system: System, archive: Archive) -> str:
+    """Start an archive; return its stream."""
+    data = archive.spec()
+    await system.deliver(archive.stream, Start(data.name, USER, ArchiveStarted(spec=data), ArchiveChanged(spec=data)))
+    return archive.stream

@@ -27,6 +27,10 @@ from callboard.projections.words import name_of
 from . import broadcasts, directory, inbox, opening, owner, starting
 from .actor import Actor
 from .agent_actor import AgentActor
+from .archive import ArchiveActor
+from .archive_spec import Archive
+from .archives import Archives
+from .archives import Searches as Index
 from .block import BlockActor
 from .breaker import USUAL, Breaker
 from .code import Code
@@ -53,14 +57,14 @@ from .watch import Watch, Watching
 
 log = structlog.get_logger()
 
-KINDS: dict[str, type[Actor[Any]]] = {"agent": AgentActor, "group": GroupActor, "block": BlockActor}
+KINDS: dict[str, type[Actor[Any]]] = dict(agent=AgentActor, group=GroupActor, block=BlockActor, archive=ArchiveActor)
 """Which actor works on a stream, by the first word of its name."""
 
 GRACE = 30.0
 """Seconds that leaving a system waits for work that can go on."""
 
 
-class System(People, Post):
+class System(People, Post, Archives):
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
     def __init__(
@@ -70,6 +74,7 @@ class System(People, Post):
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
         self.supervisor, self.timers = Supervisor(self), Timers(self)
         self.prices, self.limits, self.treasury = Prices(), Limits(), Treasury(self, None)
+        self.index: Index | None = None
         self._tasks, self._watching = tasks, Watching(self, watch)
         self._actors: dict[str, Actor[Any]] = {}
         self._door = Door(self)
@@ -246,9 +251,9 @@ class System(People, Post):
     @overload
     async def start(self, spec: Group) -> GroupRef: ...
     @overload
-    async def start(self, spec: Agent | Group | Block) -> Ref: ...
-    async def start(self, spec: Agent | Group | Block) -> Ref:
-        """Start an agent, a block, or a group with all that it needs; return its address.
+    async def start(self, spec: Agent | Group | Block | Archive) -> Ref: ...
+    async def start(self, spec: Agent | Group | Block | Archive) -> Ref:
+        """Start an agent, a block, an archive, or a group with all that it needs; return its address.
 
         Twice is once: a spec is compared with that of the last start, and a change of it is recorded and
         holds from the next model call or choice. A block's first value is never compared.

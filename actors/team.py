@@ -24,6 +24,9 @@
     limit = 2000                              # characters
     description = "What we are about to write."
 
+    [archives.team]                           # where passages are put away; to name one in an agent is enough
+    description = "What we found out."
+
     [agents.writer]
     instructions = "You write one short paragraph."
     description = "writes"                    # what others are told about it
@@ -35,6 +38,7 @@
     tags = ["worker"]
     tools = ["my_tools:word_count"]           # "module:function", installed or beside the file
     metadata = { any = "thing" }
+    archive = "team"                          # for tools such as archival_memory_search; without, one of its own
     max_steps = 50                            # model calls of one turn
     limits = { tokens = 20000, usd = 0.05 }   # of one turn with all that it causes; see docs/limits.md
 
@@ -52,7 +56,8 @@
 A block stands in `blocks` by its label, to read and edit, or as a table with `access = "read"`, to read
 only. All in a group share the blocks of the group, and `writers` names who may edit one. A tool without a
 module is one of callboard's own: those for messages, such as send_message_to_agent_and_wait_for_reply or
-find_agents, and the memory tools, which every agent with a block to edit has anyway.
+find_agents, those for archival memory, such as archival_memory_insert, and the memory tools, which every
+agent with a block to edit has anyway.
 
 A pattern without fields is a table with its `kind` alone. What there is, each field with what it is by default:
 

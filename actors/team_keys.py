@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from callboard.events import SpecError
 from callboard.events.specs import OnFailure
 
-from .specs import checked_text
+from .names import checked_text
 
 
 def _words(text: str) -> str:
@@ -42,6 +42,12 @@ class BlockKeys(Keys):
 
     value: _Words = ""
     limit: int = Field(0, ge=1)
+    description: _Words = ""
+
+
+class ArchiveKeys(Keys):
+    """`[archives.NAME]`."""
+
     description: _Words = ""
 
 
@@ -107,6 +113,7 @@ class AgentKeys(Keys):
     output: str | dict[str, JsonValue] = {}
     window: int | WindowKeys = 0
     stateless: bool = False
+    archive: str = ""
 
 
 class GroupKeys(Keys):

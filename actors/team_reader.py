@@ -7,14 +7,16 @@ from typing import TypeVar
 
 from callboard.events import SpecError
 
+from . import own_tools
+from .archive_spec import Archive
 from .limits import Limits
 from .memory import tool_specs
-from .messaging import MESSAGING
+from .names import checked_name
 from .outputs import schema_for
 from .patterns import Pattern, RoundRobin
 from .prices import Price
-from .specs import Agent, Block, Group, checked_name
-from .team_keys import AgentKeys, BlockKeys, GroupKeys, LimitKeys, ModelKeys, PriceKeys, ShareKeys, UseKeys
+from .specs import Agent, Block, Group
+from .team_keys import AgentKeys, ArchiveKeys, BlockKeys, GroupKeys, LimitKeys, ModelKeys, PriceKeys, ShareKeys, UseKeys
 from .team_talk import code_at, read_pattern, read_until
 from .toml import Faults, nearest, shown
 from .tool import Tool, as_tool
@@ -22,10 +24,10 @@ from .windows import Window
 
 _S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 
-SECTIONS = ("model", "models", "prices", "limits", "budget", "blocks", "agents", "groups")
+SECTIONS = ("model", "models", "prices", "limits", "budget", "blocks", "archives", "agents", "groups")
 """The tables of a team file."""
 
-OWN_TOOLS = (*(tool.name for tool in tool_specs()), *MESSAGING)
+OWN_TOOLS = (*(tool.name for tool in tool_specs()), *own_tools.OWN_TOOLS)
 """The tools of callboard's own that a file may list."""
 
 
@@ -34,7 +36,7 @@ class Reader:
 
     Attributes:
         faults: What was wrong; with any, the specs are not whole.
-        models, blocks, agents: By name.
+        models, blocks, archives, agents: By name.
         groups: By name; None for one that could not be made.
         prices: By the name of the model.
         limits, budget: Of each request, and of all together; None where the file does not say.
@@ -46,6 +48,7 @@ class Reader:
         self.model: ModelKeys | None = None
         self.models: dict[str, ModelKeys] = {}
         self.blocks: dict[str, Block] = {}
+        self.archives: dict[str, Archive] = {}
         self.agents: dict[str, Agent] = {}
         self.groups: dict[str, Group | None] = {}
         self.prices: dict[str, Price] = {}
@@ -64,7 +67,7 @@ class Reader:
             keys = self.faults.keys(ModelKeys, value, "models", name)
             if keys is not None:
                 self.models[name] = keys
-        tables = {section: self._table(data, section) for section in ("prices", "blocks", "agents", "groups")}
+        tables = {name: self._table(data, name) for name in ("prices", "blocks", "archives", "agents", "groups")}
         self._known = {section: list(table) for section, table in tables.items()}
         self.limits, self.budget = (self._limits(data.get(name), name) for name in ("limits", "budget"))
         for name, value in tables["prices"].items():
@@ -73,6 +76,8 @@ class Reader:
                 self.prices[name] = Price(**price.model_dump(exclude_unset=True))
         for name, value in tables["blocks"].items():
             self._block(name, value)
+        for name, value in tables["archives"].items():
+            self._archive(name, value)
         seen = len(self.faults.found)
         for name, value in tables["groups"].items():
             self._group_keys[name] = self.faults.keys(GroupKeys, value, "groups", name)
@@ -100,7 +105,7 @@ class Reader:
             checked_name(name, what)
         return len(self.faults.found) == before
 
-    # -- blocks and agents ----------------------------------------------------------------------
+    # -- blocks, archives and agents ----------------------------------------------------------------------
 
     def _block(self, name: str, value: object) -> None:
         fine = self._named(name, "a block", "blocks")
@@ -108,6 +113,13 @@ class Reader:
         if fine and keys is not None:
             with self.faults.finding("blocks", name, "value"):
                 self.blocks[name] = Block(name, **keys.model_dump(exclude_unset=True))
+
+    def _archive(self, name: str, value: object) -> None:
+        fine = self._named(name, "an archive", "archives")
+        keys = self.faults.keys(ArchiveKeys, value, "archives", name)
+        if fine and keys is not None:
+            with self.faults.finding("archives", name):
+                self.archives[name] = Archive(name, **keys.model_dump(exclude_unset=True))
 
     def _agent(self, name: str, value: object) -> None:
         fine = self._named(name, "an agent", "agents")
@@ -123,6 +135,9 @@ class Reader:
             with self.faults.finding("agents", name, "window"):
                 given["window"] = Window(**given.pop("window"))
         limits = self._limits(keys.limits, "agents", name, "limits")
+        if "archive" in given:
+            with self.faults.finding("agents", name, "archive"):
+                given["archive"] = self.archives.get(keys.archive) or Archive(keys.archive)
         if "output" in given:
             with self.faults.finding("agents", name, "output"):
                 output = given.pop("output")
@@ -154,7 +169,7 @@ class Reader:
         return self.blocks.get(use.label)
 
     def _tool(self, address: str, *path: str | int, edits: bool) -> Tool | str | None:
-        if address in MESSAGING:
+        if address in own_tools.OWN_TOOLS:
             return address
         if ":" not in address:
             if address not in OWN_TOOLS:

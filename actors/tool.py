@@ -18,11 +18,10 @@ from pydantic_core import to_json
 from callboard.events import DeliveryFailed, SpecError
 from callboard.events.specs import InDoubt, ToolSpec
 
-from . import forks
+from . import forks, own_tools
 from .blocking import LOOP_WATCH
 from .code import address_of
-from .memory import EDITS, faults, schema_of
-from .messaging import MESSAGING
+from .memory import faults, schema_of
 from .others import ToolFailed, is_ours, words_of
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Tool:
         """
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name):
             raise SpecError(f"the tool {self.name!r} needs a plain name; define it with def")
-        if self.name in (*EDITS, *MESSAGING):
+        if self.name in own_tools.RESERVED:
             raise SpecError(f"the tool name {self.name!r} is one of callboard's own; take another")
         arguments = self.arguments()
         return ToolSpec(

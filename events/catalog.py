@@ -7,6 +7,15 @@ default is not stored, so a default never changes without a new `schema_version`
 
 from __future__ import annotations
 
+from .archives import (
+    ArchiveChanged,
+    ArchiveStarted,
+    PassageDeleted,
+    PassageInserted,
+    PassageRefused,
+    PassageReply,
+    PassageUpdated,
+)
 from .calls import (
     ApprovalAsked,
     ApprovalGiven,
@@ -96,7 +105,7 @@ from .mail import (
 )
 from .symptoms import SymptomFound
 
-BASES = (Event, Decision, LimitDecided, Reply, TextReply)
+BASES = (Event, Decision, LimitDecided, PassageReply, Reply, TextReply)
 
 TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
@@ -114,6 +123,8 @@ __all__ = [
     "ApprovalAsked",
     "ApprovalGiven",
     "ApprovalRefused",
+    "ArchiveChanged",
+    "ArchiveStarted",
     "BlockAttached",
     "BlockChanged",
     "BlockDetached",
@@ -165,6 +176,11 @@ __all__ = [
     "ModelCallStarted",
     "OutputRefused",
     "Part",
+    "PassageDeleted",
+    "PassageInserted",
+    "PassageRefused",
+    "PassageReply",
+    "PassageUpdated",
     "QuestionAnswered",
     "QuestionAsked",
     "Quote",

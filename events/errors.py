@@ -22,6 +22,7 @@ CallboardError
 ├── TextRefused                 a text that cannot be taken in
 ├── DeliveryFailed              a message that is in nobody's stream
 │   ├── NoSuchActor             nobody of that name was ever started
+│   │   └── NoSuchArchive       no archive of that name
 │   ├── ActorParked             its code cannot be found; `start` it
 │   ├── ActorStopped            it failed too often; mend the cause and `start` it
 │   ├── WaitsInCircle           whoever is asked waits for the asker
@@ -225,6 +226,14 @@ class NoSuchActor(DeliveryFailed):
     def __init__(self, name: str, known: str = "") -> None:
         super().__init__(f"nobody called {name!r} was started in this log" + (f"; there are {known}" if known else ""))
         self.name = name
+
+
+class NoSuchArchive(NoSuchActor):
+    """No archive of that name was ever started, or whoever is asked has none."""
+
+    def __init__(self, name: str, known: str = "") -> None:
+        super().__init__(name, known)
+        self.args = (f"there is no archive {name!r} in this log; there are: {known or 'none'}",)
 
 
 class ActorParked(DeliveryFailed):

@@ -1,6 +1,6 @@
-"""What the log records of an agent, a block or a group: data alone, code by its address.
+"""What the log records of an agent, a block, an archive or a group: data alone, code by its address.
 
-Stored in `AgentStarted`, `GroupStarted`, `BlockStarted` and the events that change them. How a user
+Stored in `AgentStarted`, `GroupStarted`, `BlockStarted`, `ArchiveStarted` and the events that change them. How a user
 says the same is in `callboard.actors`.
 """
 
@@ -236,3 +236,10 @@ class BlockSpec(Frozen):
     form: Form = "text"
     schema_of: dict[str, JsonValue] = {}
     schema_code: str = ""
+
+
+class ArchiveSpec(Frozen):
+    """An archive: where passages are put away. Its stream is `archive-<name>`."""
+
+    name: str
+    description: str = ""

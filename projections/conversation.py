@@ -24,6 +24,9 @@ from callboard.events.catalog import (
     ModelCallFinished,
     ModelCallStarted,
     OutputRefused,
+    PassageInserted,
+    PassageRefused,
+    PassageUpdated,
     SendAnswered,
     SendFailed,
     SymptomFound,
@@ -213,9 +216,9 @@ def _of_request(view: Conversation, event: RecordedEvent) -> Conversation:
                     view.add(event, part.speaker, name_of(recipient), part.text)
         case ToolCallFailed(id=id, text=text) if text.ref in view.known:
             view.tools.pop(id, None)  # a refused edit, whose words stand here already
-        case BlockEdited(to=to, put=put):
+        case BlockEdited(to=to, put=put) | PassageInserted(to=to, text=put) | PassageUpdated(to=to, text=put):
             view.add(event, name_of(to), here, put, "edit")
-        case BlockEditRefused(to=to, text=text) | MessageRefused(to=to, text=text):
+        case BlockEditRefused(to=to, text=text) | PassageRefused(to=to, text=text) | MessageRefused(to=to, text=text):
             view.add_new(event, here, name_of(to), text, "failure")
         case SendFailed(id=id, text=text):
             view.add_new(event, id.rpartition("/")[2], here, text, "failure")

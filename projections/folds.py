@@ -9,10 +9,12 @@ from callboard.events import CallboardError, RecordedEvent
 from callboard.events.catalog import ModelCallStarted
 
 from .agent import AgentState, agent_state
+from .archive import archive_state
 from .block import BlockHistory, BlockState, block_history
 from .conversation import Conversation, agent_conversation, group_conversation, request_conversation
 from .findings import Findings, Place
 from .group_folds import group_state
+from .passages import passages
 from .projection import Projection
 from .prompt import Shown
 from .request import fingerprint, shown, unknown_layout, wanted
@@ -28,6 +30,7 @@ OF_STREAM: dict[str, tuple[Projection[Any], ...]] = {
     "agent": (agent_state, agent_conversation),
     "group": (group_state, group_conversation),
     "block": (block_history,),
+    "archive": (archive_state, passages),
 }
 OF_LOG: tuple[Projection[Any], ...] = (traces, usage)
 

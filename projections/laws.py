@@ -12,8 +12,11 @@ from callboard.events.catalog import (
     MessageDropped,
     MessageExpired,
     MessageReceived,
+    PassageRefused,
+    PassageReply,
 )
 
+from .archive_laws import ArchiveLaws
 from .block import spliced
 from .findings import Findings, Place
 from .group_laws import GroupLaws
@@ -22,7 +25,10 @@ from .pending import NotPaired, Pending
 from .people_laws import PeopleLaws
 from .words import name_of
 
-BEGINNINGS = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
+BEGINNINGS = {
+    "agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "archive": "ArchiveStarted",
+    "system": "LogCreated",
+}  # fmt: skip
 """The first event of a stream, by the kind of the stream; it stands nowhere else but after who was retired."""
 
 OF_AGENTS = ("call", "tool")
@@ -69,6 +75,7 @@ class Laws:
         self.asked = 0
         self._findings, self._groups = findings, GroupLaws(findings)
         self._limits, self._people = LimitLaws(findings), PeopleLaws(findings)
+        self._archives = ArchiveLaws(findings)
         self._ended: dict[tuple[str, str], int] = {}
         self._values: dict[str, str | None] = {}
 
@@ -81,16 +88,19 @@ class Laws:
         self._groups.take(event, place)
         self._limits.take(event, place)
         self._people.take(event, place)
+        self._archives.take(event, place)
         if event.stream.startswith("block-"):
             self._splice(event.stream, event.data, place)
 
     def lose(self, stream: str) -> None:
         """Forget what a stream holds, since an event of it cannot be read."""
         self._people.lose(stream)
+        self._archives.lose(stream)
         self.dim(stream)
 
     def dim(self, stream: str) -> None:
         """Forget the value of a block, since a text of it is gone."""
+        self._archives.dim(stream)
         if stream in self._values or stream.startswith("block-"):
             self._values[stream] = None
 
@@ -98,7 +108,8 @@ class Laws:
         kind = event.stream.split("-", 1)[0]
         beginning = BEGINNINGS.get(kind)
         if beginning is None or (kind == "system") != (event.stream == "system"):
-            self._findings.add(place, "stream", f"a stream {event.stream!r}", "agent-, group-, block- or system")
+            kinds = "agent-, group-, block-, archive- or system"
+            self._findings.add(place, "stream", f"a stream {event.stream!r}", kinds)
             return
         again = event.type == beginning and self._groups.retired(event.stream)
         if (event.version == 1 or again) != (event.type == beginning):
@@ -111,7 +122,7 @@ class Laws:
         data, name = event.data, name_of(event.stream)
         kind = data.opens or data.goes_on or data.closes
         part = OWNER.get(kind)
-        if isinstance(data, BlockEdited | BlockEditRefused):
+        if isinstance(data, BlockEdited | BlockEditRefused | PassageReply | PassageRefused):
             part, name = (-1, name) if data.to == "user" else (-3, name_of(data.to))
         if isinstance(data, BlockAttached | BlockDetached):
             part, name = -3, name_of(data.by)
@@ -177,5 +188,7 @@ def _may_stand(kind: str, event: RecordedEvent) -> bool:
         return kind == "group"
     if about in OF_ACTORS or type in (*GIVEN, *OF_LIVE):
         return kind in ("agent", "group")
-    own = [name for name in ("agent", "group", "block") if type.startswith(name.capitalize())]
+    if type.startswith("Passage"):
+        return kind == "archive"
+    own = [name for name in ("agent", "group", "block", "archive") if type.startswith(name.capitalize())]
     return not own or kind in own

@@ -15,6 +15,7 @@ from callboard.events.catalog import MessageReceived, Part, Usage
 
 from .agent import AgentState
 from .agent_calls import ModelCall, ToolCall
+from .archive import ArchiveState
 from .block import BlockHistory, BlockVersion
 from .contexts import contexts
 from .conversation import Utterance
@@ -329,6 +330,20 @@ def _version(version: BlockVersion) -> Shape:
         "verb": version.verb,
         "diff": list(version.diff),
         "refused": version.refused,
+    }
+
+
+def archive_shape(state: ArchiveState) -> Shape:
+    """Return an archive: how many passages it holds and had, and the newest; it knows no texts."""
+    newest = state.passages.get(state.newest)
+    return {
+        "spec": None if state.spec is None else state.spec.model_dump(mode="json"),
+        "version": state.events,
+        "passages": state.standing,
+        "deleted": len(state.passages) - state.standing,
+        "newest": None
+        if newest is None
+        else {"id": f"p{state.newest}", "tags": [*newest.tags], "version": newest.version},
     }
 
 

@@ -196,14 +196,16 @@ class ToolSpan(Span):
 
 @dataclass(slots=True)
 class EditSpan(Span):
-    """An edit of a block; `state` is `sent`, `edited`, `refused` or `failed` (the block was not reached).
+    """An edit of a block, or a change of an archive.
+
+    `state` is `sent`, `edited`, `refused` or `failed` (the block was not reached).
 
     Attributes:
-        stream: The block's.
+        stream: That of the block, or of the archive.
         asked_by: The stream of who wanted it, or `user`.
         version: The version of the block that it made, or at which it was refused; 0 before.
         put: What the editor wrote; empty for an edit that did not land.
-        diff: What it changed, as lines of a unified diff without a header.
+        diff: What it changed, as lines of a unified diff without a header; of an archive, the passage.
         text: Why it did not land.
     """
 

@@ -41,6 +41,8 @@ from callboard.events.catalog import (
     ModelCallRequested,
     ModelCallStarted,
     OutputRefused,
+    PassageRefused,
+    PassageReply,
     Reply,
     SendFailed,
     ToolCallFailed,
@@ -60,6 +62,7 @@ from callboard.events.catalog import (
 
 from .block import difference, spliced
 from .deciding import decide, reach, refused
+from .passages import changed
 from .paths import call_of
 from .projection import Projection, fold
 from .quotes import whole
@@ -291,6 +294,10 @@ class Traces:
                 span = self._decided(event, data, data.verb, "edited")
                 span.put, span.diff = str(data.put), _changed(old, data)
             case BlockEditRefused(text=text):
+                self._decided(event, data, data.verb, "refused").text = str(text)
+            case PassageReply():
+                self._decided(event, data, data.verb, "edited").diff = changed(data)
+            case PassageRefused(text=text):
                 self._decided(event, data, data.verb, "refused").text = str(text)
             case MessageRefused(text=text):
                 span = self._edits.get(data.id) or self._turns.get(data.id)

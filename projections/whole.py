@@ -1,4 +1,4 @@
-"""All states of a log at once: every agent, group and block, and what is pending."""
+"""All states of a log at once: every agent, group, block and archive, and what is pending."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from callboard.events import RecordedEvent
 
 from .agent import AgentState
 from .agent import evolve as evolve_agent
+from .archive import ArchiveState
+from .archive import evolve as evolve_archive
 from .block import BlockHistory, block_history
 from .group import GroupState
 from .group_folds import evolve as evolve_group
@@ -30,6 +32,7 @@ class Whole:
     agents: dict[str, AgentState] = field(default_factory=dict[str, AgentState])
     groups: dict[str, GroupState] = field(default_factory=dict[str, GroupState])
     blocks: dict[str, BlockHistory] = field(default_factory=dict[str, BlockHistory])
+    archives: dict[str, ArchiveState] = field(default_factory=dict[str, ArchiveState])
     pending: Pending = field(default_factory=Pending)
 
     def take(self, event: RecordedEvent) -> None:
@@ -48,6 +51,8 @@ class Whole:
             case "block":
                 before = self.blocks.get(stream) or block_history.initial()
                 self.blocks[stream] = block_history.evolve(before, event)
+            case "archive":
+                self.archives[stream] = evolve_archive(self.archives.get(stream, ArchiveState()), data)
             case _:
                 pass
         self.pending.take(event)

@@ -15,7 +15,6 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-import urllib.parse
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -37,9 +36,9 @@ OPENS, CLOSES = ({type for row in ROWS for type in row[does]} for does in (1, 3)
 OWNER = {"turn": -1, "call": -2, "tool": -3, "send": -3, "job": -3}
 """Which part of an id names the actor in whose stream the thing is."""
 
-ANSWERS, REFUSALS, UNBEGUN, CHANGED, OF_GROUP, OF_LOG = (set(types) for _, types in SETS)
+ANSWERS, REFUSALS, UNBEGUN, CHANGED, OF_GROUP, OF_LOG, STARTED = (set(types) for _, types in SETS)
 """The first two answer a message under the key `re:<id>`; the third close messages that wait, and no others."""
-FIRST = {"agent": "AgentStarted", "group": "GroupStarted", "block": "BlockStarted", "system": "LogCreated"}
+FIRST = {"system": "LogCreated"} | {type.removesuffix("Started").lower(): type for type in STARTED}
 """The first event of each kind of stream."""
 
 TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1)
@@ -66,7 +65,7 @@ class Audit:
         self.redacted, self.anchor, self.findings, self.row = redacted, anchor, list[Data](), Data()
         self.count = self.events = self.requests = self.last = self.losses = 0
         self.texts: dict[str, dict[int, int | None]] = defaultdict(dict)  # how many; None without any
-        self.keys, self.chain, self.owned = set[Any](), b"", False
+        self.keys, self.chain, self.owned, self.passages = set[Any](), b"", False, defaultdict[str, Any](dict)
         self.latest, self.attempts, self.taken = (defaultdict[Any, int](int) for _ in range(3))
         self.open, self.ended = dict[Pair, list[str]](), dict[Pair, int]()
         self.working, self.retired, self.calls = dict[str, str](), set[str](), dict[str, Data]()
@@ -123,8 +122,7 @@ class Audit:
         content, salt = self.row["content"], self.row["salt"] or b""
         try:
             said = self.redacted.get((self.row["stream"], self.row["version"]), b"")
-            if content:
-                said = hashlib.sha256(salt + content.encode(errors="surrogateescape")).digest()
+            said = hashlib.sha256(salt + content.encode(errors="surrogateescape")).digest() if content else said
             hashed = [self.row[name] for name in COLUMNS if name not in ("content", "salt", "chain")]
             return hashlib.sha256(self.chain + compact(hashed) + said).digest()[:16]
         except (AttributeError, TypeError):  # not the types that the columns have
@@ -158,17 +156,21 @@ class Audit:
                 self.attempts[began, id] += 1
                 if data["attempt"] != self.attempts[began, id]:
                     self.wrong("attempt", data["attempt"], self.attempts[began, id])
-            rules = {"turn": self._of_turn, "tool": self._of_tool, "send": self._of_send}
-            if KIND[type] in rules:
-                rules[KIND[type]](type, id, data)
+            if rule := {"turn": self._of_turn, "tool": self._of_tool, "send": self._of_send}.get(KIND[type]):
+                rule(type, id, data)
         if type in ANSWERS | REFUSALS:
             self.answers[row["stream"], id] = type in ANSWERS, self._placed(data.get("text")), self._ended(data)
-            if type.startswith("Block") and "-" in (sender := data.get("by") or data["to"]):
+            if type.startswith(("Block", "Passage")) and "-" in (sender := data.get("by") or data["to"]):
                 self._delivered(sender, id, type[5:11].lower() if "by" in data else "edit")
         if type in ("AgentStarted", "AgentChanged"):
             self.needs[row["stream"]] = {t["name"] for t in data["spec"].get("tools", ()) if t.get("needs_approval")}
         if type == "LogCreated" and self.anchor and self.anchor[0] not in (data["log_id"], ""):
             self.wrong("anchor", data["log_id"], self.anchor[0])
+        if type.startswith("Passage") and (n := data.get("n")):
+            there = self.passages[row["stream"]]
+            if not (n == len(there) + 1 if type == "PassageInserted" else there.get(n)):
+                self.wrong("passage", f"{type} of p{n} after {len(there)}", "the next, or one that is there")
+            there[n] = type != "PassageDeleted"
         self.owned |= type == "WriterOpened"
         if type == "LossAccepted":  # it explains what was wrong with the rows before it, not with their events
             left = [item for item in self.findings if item["check"] not in ("chain", "position", "version")]
@@ -302,8 +304,7 @@ def connected(path: str, folder: str) -> sqlite3.Connection:
 
 def opened(path: str) -> sqlite3.Connection:
     """Return a connection to the log at `path`, which it is seen to be."""
-    uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
         connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         pragmas = ("PRAGMA application_id", "PRAGMA user_version")
@@ -323,10 +324,9 @@ def anchored(path: str) -> Anchor:
     """Return (log_id, position, chain) that the anchor beside a log says; position -1 where none can be read."""
     if not os.path.exists(f"{os.path.realpath(path)}.anchor"):
         return None
-    with open(f"{os.path.realpath(path)}.anchor", "rb") as file:
-        data = file.read(8192)
+    data = Path(f"{os.path.realpath(path)}.anchor").read_bytes()
     found: list[tuple[int, int, str, bytes]] = []
-    for slot in (data[:4096], data[4096:]):
+    for slot in (data[:4096], data[4096:8192]):
         line = re.match(rb"(callboard log (\S+) epoch (\d+) position (\d+) chain (-|\w{32}) crc32 )(\w{8}) *\n", slot)
         if line and b"%08x" % zlib.crc32(line[1]) == line[6]:
             chain = b"" if line[5] == b"-" else bytes.fromhex(line[5].decode())

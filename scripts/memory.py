@@ -16,6 +16,7 @@ from callboard.projections.whole import whole
 from callboard.projections.words import name_of
 from callboard.scripts.border import FINE
 from callboard.scripts.main import VERBS, main
+from callboard.scripts.memory_archive import archive, forget, insert
 from callboard.scripts.screen import columns, many, print_json, show, styled
 
 memory = App(name="memory", help=VERBS["memory"], help_format="plaintext")
@@ -55,6 +56,10 @@ def _line(stream: str, history: BlockHistory) -> tuple[RenderableType, ...]:
         styled(f"{len(state.value):,} of {limit:,} characters"),
         styled((many(edits, "edit"), "dim")),
     )
+
+
+for _verb in (archive, insert, forget):
+    memory.command(_verb)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from callboard.projections import replay as folded
 from callboard.projections.conversation import Utterance, group_conversation
 from callboard.projections.shapes import (
     agent_shape,
+    archive_shape,
     block_shape,
     group_shape,
     pending_shape,
@@ -38,7 +39,7 @@ async def replay(
     stream: str | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Show every agent, group and block as of any position of a log.
+    """Show every agent, group, block and archive as of any position of a log.
 
     Folds what was recorded; runs no model and no tool.
 
@@ -51,7 +52,7 @@ async def replay(
     at
         A time instead of a position, as ISO 8601, in UTC where it says no zone.
     stream
-        One agent, group or block alone, by its name or stream, with all it holds.
+        One agent, group, block or archive alone, by its name or stream, with all it holds.
     as_json
         Print JSON.
     """
@@ -89,6 +90,7 @@ def shape(state: Whole, position: int, talk: Sequence[Utterance] = ()) -> dict[s
         "agents": {name_of(stream): agent_shape(one) for stream, one in state.agents.items()},
         "groups": {name_of(stream): group_shape(one) for stream, one in state.groups.items()},
         "blocks": {name_of(stream): block_shape(one) for stream, one in state.blocks.items()},
+        "archives": {name_of(stream): archive_shape(one) for stream, one in state.archives.items()},
         "pending": pending_shape(state.pending.items.values()),
         **({"talk": [utterance_shape(line) for line in talk]} if talk else {}),
     }
@@ -140,21 +142,23 @@ async def position_at(store: EventStore, time: datetime) -> int:
 
 
 async def stream_of(store: EventStore, name: str) -> str:
-    """Return the stream called `name`, or of the agent, group or block of that name.
+    """Return the stream called `name`, or of the agent, group, block or archive of that name.
 
     Raises:
         BadUse: There is none, or more than one.
     """
     found: list[str] = []
-    for stream in (name, f"agent-{name}", f"group-{name}", f"block-{name}"):
-        if stream.split("-", 1)[0] in ("agent", "group", "block"):
+    for stream in (name, f"agent-{name}", f"group-{name}", f"block-{name}", f"archive-{name}"):
+        if stream.split("-", 1)[0] in ("agent", "group", "block", "archive") and not (
+            found and stream == f"archive-{name}"
+        ):
             found += [event.stream async for event in store.read_stream(stream, until=1)]
     if len(found) == 1:
         return found[0]
     if found:
         raise BadUse(f"{name!r} may be {' or '.join(found)}; say which")
     state = await folded(store, whole)
-    known = [name_of(stream) for kind in (state.groups, state.agents, state.blocks) for stream in kind]
+    known = [name_of(stream) for kind in (state.groups, state.agents, state.blocks, state.archives) for stream in kind]
     raise BadUse(f"there is no {name!r} in this log; there are {', '.join(known) or 'no actors'}")
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from callboard.events.catalog import MessageReceived
 from callboard.projections import AgentState, BlockHistory, Desk, GroupState
 from callboard.projections.agent_calls import ModelCall, ToolCall
+from callboard.projections.archive import ArchiveState
 from callboard.projections.contexts import MAIN, contexts
 from callboard.projections.conversation import Utterance
 from callboard.projections.deciding import AWAITS
@@ -42,6 +43,7 @@ def states(whole: Whole, *, full: bool, talk: Sequence[Utterance] = ()) -> Rende
         ("groups", [(name_of(s), group(state, talk=talk)) for s, state in whole.groups.items()]),
         ("agents", [(name_of(s), agent(state, full=full)) for s, state in whole.agents.items()]),
         ("blocks", [(name_of(s), block(history, full=full)) for s, history in whole.blocks.items()]),
+        ("archives", [(name_of(s), archive(state)) for s, state in whole.archives.items()]),
     )
     for title, rows in parts:
         if rows:
@@ -195,6 +197,17 @@ def _edits(history: BlockHistory) -> RenderableType:
             lines = [styled((line, colours.get(line[:1], "dim"))) for line in version.diff]
             rows.append((who, Group(*lines)))
     return Group(styled(("its edits:", "dim")), columns(*rows))
+
+
+def archive(state: ArchiveState) -> RenderableType:
+    """Return how many passages an archive holds, and which is the newest. Pure."""
+    deleted = len(state.passages) - state.standing
+    facts = many(state.standing, "passage") + (f" · {deleted:,} deleted" if deleted else "")
+    if not state.standing:
+        return styled((facts, "dim"))
+    newest = state.passages[state.newest]
+    tags = f" ({', '.join(newest.tags)})" if newest.tags else ""
+    return styled((f"{facts} · the newest is p{state.newest}{tags}, of version {newest.version}", "dim"))
 
 
 # -- pending ----------------------------------------------------------------------------------------

@@ -192,7 +192,8 @@ def _tool_call(span: ToolSpan, *, full: bool) -> RenderableType:
 def _edit(span: EditSpan, *, full: bool) -> RenderableType:
     by = (f" {span.verb} by {name_of(span.asked_by)}", "") if "-" not in span.asked_by else ""
     version = (f" version {span.version}", "dim") if span.state == "edited" else ""
-    head = styled(("block ", "dim"), (name_of(span.stream), "bold green"), by, version, *_facts(span, ""))
+    what = "archive " if span.stream.startswith("archive-") else "block "
+    head = styled((what, "dim"), (name_of(span.stream), "bold green"), by, version, *_facts(span, ""))
     lines: list[RenderableType] = [head]
     if span.text:
         lines.append(styled(("✗ ", "red")) + shortened(span.text.removeprefix("refused: "), full=full))

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import checkpoint
 
-from callboard import Agent, Block, Group, System
+from callboard import Agent, Archive, Block, Group, System
 from callboard.actors.agent import IN_DOUBT
 from callboard.actors.fallbacks import wanted
 from callboard.actors.system import KINDS
 from callboard.events import MemoryStore, RecordedEvent, Text, catalog
 from callboard.events.cache import MemoryCache
 from callboard.projections import AgentState, BlockState, GroupState, Pending, agent_state, fold, pending
+from callboard.projections.archive import ArchiveState
 from callboard.projections.contexts import contexts
 from callboard.projections.findings import Findings, Place
 from callboard.projections.limit_laws import LimitLaws
@@ -26,7 +27,7 @@ from . import world as worlds
 from .scripted import Scenario, beside
 from .world import Life, World
 
-Thing = Agent | Group | Block
+Thing = Agent | Group | Block | Archive
 
 
 @dataclass
@@ -108,6 +109,9 @@ def canonical(state: object) -> object:
         case GroupState(transcript=transcript):
             said, life = sorted(map(repr, transcript)), (state.spec, state.jobs, state.marks, state.start)
             return said, state.open, state.desk, life
+        case ArchiveState(spec=spec, latest=latest):
+            standing = sorted((n, passage.tags, passage.deleted) for n, passage in state.passages.items())
+            return standing, sorted(latest), spec
         case BlockState(value=value):
             return sorted(value.splitlines()), state.spec
         case _:
@@ -247,7 +251,7 @@ def misdirected(events: list[RecordedEvent]) -> list[str]:
 
 def open_in(state: object) -> set[tuple[str, str]]:
     """Return what the state of one actor has open."""
-    assert isinstance(state, AgentState | GroupState | BlockState)
+    assert isinstance(state, AgentState | GroupState | BlockState | ArchiveState)
     desk = state.desk
     turns = [*([desk.turn] if desk.turn else []), *desk.backlog]
     found = {("turn", turn.id) for turn in turns} | {("send", id) for id in desk.sends}
@@ -273,6 +277,8 @@ def unordered(events: list[RecordedEvent]) -> list[str]:
             case catalog.BlockAttached(id=id, by=by) | catalog.BlockDetached(id=id, by=by):
                 got[by, event.stream].append(id)
             case catalog.BlockEdited(id=id, to=to) | catalog.BlockEditRefused(id=id, to=to) if to != "user":
+                got[to, event.stream].append(id)
+            case catalog.PassageReply(id=id, to=to) | catalog.PassageRefused(id=id, to=to) if to != "user":
                 got[to, event.stream].append(id)
             case _:
                 pass

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .archive_mutations import ARCHIVE_MUTANTS
 from .limit_mutations import LIMIT_MUTANTS
 from .mail_mutations import MAIL_MUTANTS
 from .model_mutations import MODEL_MUTANTS
@@ -36,6 +37,7 @@ OTHERS = (
     *MAIL_MUTANTS,
     *WATCH_MUTANTS,
     *WINDOW_MUTANTS,
+    *ARCHIVE_MUTANTS,
 )
 ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000

@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from callboard import Block, Group, RequestFailed, RoundRobin, System
 
+from .archive_scenarios import ARCHIVES
 from .limit_scenarios import LIMITED
 from .mail_scenarios import MAIL
 from .message_scenarios import MESSAGE_SCENARIOS
@@ -130,7 +131,9 @@ BASIC = [
     ),
 ]
 
-SCENARIOS = [*BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED, *WINDOWED]
+SCENARIOS = [
+    *BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED, *WINDOWED, *ARCHIVES,
+]  # fmt: skip
 
 CANCELS = [
     Scenario(

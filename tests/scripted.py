@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import anyio
 
-from callboard import Agent, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
+from callboard import Agent, Archive, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
 from callboard.actors.breaker import Breaker
 from callboard.actors.testing import words_in
 from callboard.actors.watch import Watch
@@ -39,7 +39,7 @@ class Scenario:
     """
 
     name: str
-    specs: tuple[Agent | Group | Block, ...]
+    specs: tuple[Agent | Group | Block | Archive, ...]
     script: Script
     drive: Callable[[System], Awaitable[list[str]]]
     loose: bool = False

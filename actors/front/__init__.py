@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from callboard.actors.archive_spec import Archive
+    from callboard.actors.archives import ArchiveRef
     from callboard.actors.breaker import Breaker
     from callboard.actors.group_ref import GroupRef
     from callboard.actors.limits import Limits
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agent": "actors.specs",
     "Answer": "projections.answer",
+    "Archive": "actors.archive_spec",
+    "ArchiveRef": "actors.archives",
     "Block": "actors.specs",
     "BlockRef": "actors.ref",
     "Breaker": "actors.breaker",
@@ -119,6 +123,8 @@ def __dir__() -> list[str]:
 __all__ = [
     "Agent",
     "Answer",
+    "Archive",
+    "ArchiveRef",
     "Block",
     "BlockRef",
     "Breaker",
