@@ -292,7 +292,7 @@ def problem(state: AgentState, wanted: ToolCallRequested) -> str:
         return ""
     if wanted.tool in messaging.MESSAGING:
         hops = state.desk.turn.hops if state.desk.turn else 0
-        if hops >= messaging.MAX_HOPS and wanted.tool not in (messaging.FIND, messaging.ASK_HUMAN):
+        if hops >= messaging.MAX_HOPS and wanted.tool not in messaging.TO_NOBODY:
             return f"this request was passed on {hops} times, which is the most; answer it yourself"
         asked = messaging.parsed(wanted.tool, wanted.arguments)
         return asked if isinstance(asked, str) else ""

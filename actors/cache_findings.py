@@ -7,6 +7,7 @@ from callboard.events.cache import Entry, FolderCache, folder_of, unsealed
 from callboard.projections import Pending
 from callboard.projections.snapshots import Checkpoint, decode, references
 
+from .index_findings import index_findings
 from .snapshots import PENDING, event_at, fingerprint
 from .system import KINDS
 
@@ -23,7 +24,7 @@ async def cache_findings(log_path: str, store: EventStore) -> list[str]:
             found.append("an entry of the cache is damaged")
         elif (entry.log_id, entry.code) == (store.log_id, fingerprint()) and (why := await _wrong(entry, store)):
             found.append(f"{entry.name} at {entry.place} in the cache {why}")
-    return found
+    return [*found, *await index_findings(log_path, store)]
 
 
 async def _wrong(entry: Entry, store: EventStore) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from callboard.events import NoSuchActor
+from callboard.events import NoSuchActor, TextRefused
 from callboard.projections import AgentState
 from callboard.projections.words import name_of
 
 from . import messaging
+from .conversation_search import ConversationSearch, conversation
 
 if TYPE_CHECKING:
     from .system import System
@@ -51,6 +52,8 @@ async def look_up(system: System, sender: str, asked: object) -> tuple[str, ...]
     match asked:
         case messaging.Ask(other_agent=name) | messaging.Tell(other_agent=name):
             return _one(system, sender, name)
+        case ConversationSearch():
+            return await _searched(system, sender, asked)
         case messaging.Find(tags=tags, text=text):
             return Told(_listed(await matching(system, match_all=tags, text=text)))
         case messaging.Broadcast(match_all=every, match_some=some):
@@ -61,6 +64,14 @@ async def look_up(system: System, sender: str, asked: object) -> tuple[str, ...]
             raise TypeError(f"{asked!r} is no message")
     streams = tuple(entry.stream for entry in found if entry.stream != sender)
     return streams or Told("nobody else has these tags; nothing was sent")
+
+
+async def _searched(system: System, sender: str, asked: ConversationSearch) -> Told:
+    turn = system.actor(sender).state.desk.turn
+    try:
+        return Told(await conversation(system.index, sender, asked, turn=turn.id if turn else ""))
+    except TextRefused as error:
+        return Told(str(error), ok=False)
 
 
 def _one(system: System, sender: str, name: str) -> tuple[str, ...] | Told:

@@ -14,6 +14,7 @@ from callboard.events.specs import ToolSpec
 from callboard.projections.agent_calls import ToolCall
 from callboard.projections.words import name_of
 
+from .conversation_search import CONVERSATION_SEARCH, ConversationSearch
 from .memory import faults, schema_of
 from .rules import CANCELLED
 
@@ -83,15 +84,19 @@ class AskHuman(_Arguments):
     options: Annotated[list[str], Field(description="The answers to choose from; none for any answer.")] = []
 
 
-MESSAGING: dict[str, type[_Arguments]] = {
+MESSAGING: dict[str, type[BaseModel]] = {
     ASK: Ask,
     TELL: Tell,
     BROADCAST: Broadcast,
     BROADCAST_ALL: BroadcastAll,
     FIND: Find,
     ASK_HUMAN: AskHuman,
+    CONVERSATION_SEARCH: ConversationSearch,
 }
 """The arguments of each tool by its name; an agent gets one by naming it among its tools."""
+
+TO_NOBODY = (FIND, ASK_HUMAN, CONVERSATION_SEARCH)
+"""Those that send no message to another agent."""
 
 
 @cache
@@ -103,7 +108,7 @@ def tool_spec(name: str) -> ToolSpec:
     )
 
 
-def parsed(name: str, arguments: str) -> _Arguments | str:
+def parsed(name: str, arguments: str) -> BaseModel | str:
     """Return what `arguments` ask for, or what is wrong with them."""
     try:
         asked = MESSAGING[name].model_validate_json(arguments or "{}")

@@ -1,6 +1,7 @@
 """Ask any provider that speaks OpenAI's chat completions API: OpenAI, Ollama, vLLM, proxies.
 
-The only file that imports `openai`, and only once a call is made: the import costs half a second.
+The only file but `openai_embedder.py` that imports `openai`, and only once a call is made: the import costs half a
+second.
 Requests go through the client's low-level verb, since the typed one walks every message of the
 prompt; retries are callboard's own (`max_retries=0`), so that each attempt is recorded.
 """
@@ -165,14 +166,23 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _check(name: str, base_url: str | None, params: Mapping[str, JsonValue], *, has_key: bool) -> None:
-    if not name:
-        raise SpecError("the name of the model is empty; give one that the provider knows")
+def check_base_url(base_url: str | None) -> None:
+    """See that `base_url`, if there is one, is a URL.
+
+    Raises:
+        SpecError: It is not.
+    """
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         raise SpecError(
             f"base_url begins with neither http:// nor https://: {base_url.partition(':')[0]!r}...; "
             "give the whole URL, such as http://127.0.0.1:11434/v1"
         )
+
+
+def _check(name: str, base_url: str | None, params: Mapping[str, JsonValue], *, has_key: bool) -> None:
+    if not name:
+        raise SpecError("the name of the model is empty; give one that the provider knows")
+    check_base_url(base_url)
     if taken := sorted(OURS & params.keys()):
         raise SpecError(f"params set {', '.join(taken)}, which callboard sets itself; leave them out")
     if not has_key and base_url is None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import anyio
 from pydantic import BaseModel, JsonValue
@@ -28,6 +28,8 @@ from .streaming import TextDelta
 
 if TYPE_CHECKING:
     from .archives import ArchiveRef
+    from .search import Hits
+    from .searches import Bounds
     from .system import System
 
 WAITING = 1_000
@@ -205,6 +207,10 @@ class Ref:
     async def cancel(self, trace: str) -> None:
         """End the request `trace` here, or see that it never begins; return when that is recorded."""
         await self.system.deliver(self.address, Cancel(f"{checked_key(trace)}/{self.name}", USER))
+
+    async def search(self, query: str, **bounds: Unpack[Bounds]) -> Hits:
+        """Return what this agent, or those in this group, heard and said about `query`; see `System.search`."""
+        return await self.system.search(query, name=self.name, **bounds)
 
     async def retire(self) -> None:
         """Take nothing up any more. What is under way is finished; what it knows stays. `start` brings it back."""

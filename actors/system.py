@@ -30,7 +30,6 @@ from .agent_actor import AgentActor
 from .archive import ArchiveActor
 from .archive_spec import Archive
 from .archives import Archives
-from .archives import Searches as Index
 from .block import BlockActor
 from .breaker import USUAL, Breaker
 from .code import Code
@@ -47,6 +46,8 @@ from .post import Post
 from .prices import Price, Prices
 from .providers import CALLS_AT_ONCE, Providers
 from .ref import USER, BlockRef, Ref
+from .search import Embedder, Index
+from .searches import Searches
 from .snapshots import Snapshots
 from .specs import Agent, Block, Group
 from .streaming import Deltas
@@ -64,7 +65,7 @@ GRACE = 30.0
 """Seconds that leaving a system waits for work that can go on."""
 
 
-class System(People, Post, Archives):
+class System(People, Post, Archives, Searches):
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
     def __init__(
@@ -74,8 +75,7 @@ class System(People, Post, Archives):
         self.code, self.deltas, self.snapshots = Code(), Deltas(), Snapshots(store)
         self.supervisor, self.timers = Supervisor(self), Timers(self)
         self.prices, self.limits, self.treasury = Prices(), Limits(), Treasury(self, None)
-        self.index: Index | None = None
-        self._tasks, self._watching = tasks, Watching(self, watch)
+        self.index, self._tasks, self._watching = Index(store), tasks, Watching(self, watch)
         self._actors: dict[str, Actor[Any]] = {}
         self._door = Door(self)
         self._started = set[str]()
@@ -98,6 +98,8 @@ class System(People, Post, Archives):
         budget: Limits | None = None,
         grace: float = GRACE,
         watch: Watch | None = None,
+        embedder: Embedder | None = None,
+        embed_messages: bool = False,
     ) -> AsyncGenerator[System]:
         """Open a log, a file or a store, and take up all that is open in it, from recorded specs alone.
 
@@ -111,19 +113,21 @@ class System(People, Post, Archives):
             prices: USD by the name of the model; None for those of genai-prices, where it is installed.
             limits: What each request from outside may spend that brings no limits of its own.
             budget: What model calls may ever cost in this log, in all: `model_calls`, `tokens`, `usd`.
+            embedder: Searches passages by meaning, too, and messages with `embed_messages`; see `docs/search.md`.
 
         Raises:
             LogError: The log cannot be opened.
-            SpecError: A number of slots is below 1, or one of `models` has no name.
+            SpecError: A number of slots is below 1, one of `models` has no name, or an embedder finds no numpy.
         """
         outside = outside or Outside()
         providers = Providers(model, models, calls_at_once, breaker, outside.now)
         async with AsyncExitStack() as stack:
             store = await opening.opened(log, stack)
+            index = await stack.enter_async_context(Index.open(store, embedder, embed_messages=embed_messages))
             async with opening.closing(providers), opening.one_error(), anyio.create_task_group() as tasks:
                 system = cls(store, providers, tasks, outside, watch)
                 system.prices, system.limits = Prices(prices), limits or Limits()
-                system.treasury = Treasury(system, budget)
+                system.treasury, system.index = Treasury(system, budget), index
                 await system._take_up()
                 yield system
                 await system._leave(grace)

@@ -19,6 +19,10 @@
     output = 2
     cached = 0.025                            # of the input that the provider had read before
 
+    [embedder]                                # finds passages by meaning, too; needs callboard[embeddings]
+    name = "text-embedding-3-small"
+    dimensions = 512                          # those of the model, if it is left out; base_url as in [model]
+
     [blocks.plan]                             # memory that agents share
     value = "Nothing decided yet."
     limit = 2000                              # characters
@@ -114,6 +118,15 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbedderChoice:
+    """Which embedding model a team wants, and where it is; None for the dimensions that it has."""
+
+    name: str
+    base_url: str = ""
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
     """A team file, read. All is by name: blocks, agents, groups, `models` besides its own, and prices of models."""
 
@@ -126,6 +139,7 @@ class Team:
     prices: dict[str, Price] = field(default_factory=dict[str, Price])
     limits: Limits | None = None
     budget: Limits | None = None
+    embedder: EmbedderChoice | None = None
 
     @property
     def roots(self) -> tuple[Agent | Group, ...]:
@@ -171,7 +185,10 @@ def load_team(path: str | PathLike[str]) -> Team:
     groups = {name: group for name, group in read.groups.items() if group}
     models = {name: _choice(keys) for name, keys in read.models.items()}
     model = _choice(read.model) if read.model else None
-    return Team(path.stem, model, read.blocks, read.agents, groups, models, read.prices, read.limits, read.budget)
+    keys = read.embedder
+    embedder = EmbedderChoice(keys.name, keys.base_url, keys.dimensions or None) if keys else None
+    given = (read.prices, read.limits, read.budget, embedder)
+    return Team(path.stem, model, read.blocks, read.agents, groups, models, *given)
 
 
 def _choice(keys: ModelKeys) -> ModelChoice:

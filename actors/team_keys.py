@@ -37,6 +37,14 @@ class ModelKeys(Keys):
     at_once: int = Field(0, ge=1)
 
 
+class EmbedderKeys(Keys):
+    """`[embedder]`."""
+
+    name: _Words = Field(min_length=1)
+    base_url: _Words = ""
+    dimensions: int = Field(0, ge=1)
+
+
 class BlockKeys(Keys):
     """`[blocks.NAME]`."""
 

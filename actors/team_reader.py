@@ -16,7 +16,18 @@ from .outputs import schema_for
 from .patterns import Pattern, RoundRobin
 from .prices import Price
 from .specs import Agent, Block, Group
-from .team_keys import AgentKeys, ArchiveKeys, BlockKeys, GroupKeys, LimitKeys, ModelKeys, PriceKeys, ShareKeys, UseKeys
+from .team_keys import (
+    AgentKeys,
+    ArchiveKeys,
+    BlockKeys,
+    EmbedderKeys,
+    GroupKeys,
+    LimitKeys,
+    ModelKeys,
+    PriceKeys,
+    ShareKeys,
+    UseKeys,
+)
 from .team_talk import code_at, read_pattern, read_until
 from .toml import Faults, nearest, shown
 from .tool import Tool, as_tool
@@ -24,7 +35,7 @@ from .windows import Window
 
 _S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 
-SECTIONS = ("model", "models", "prices", "limits", "budget", "blocks", "archives", "agents", "groups")
+SECTIONS = ("model", "models", "embedder", "prices", "limits", "budget", "blocks", "archives", "agents", "groups")
 """The tables of a team file."""
 
 OWN_TOOLS = (*(tool.name for tool in tool_specs()), *own_tools.OWN_TOOLS)
@@ -47,6 +58,7 @@ class Reader:
         self.faults = Faults()
         self.model: ModelKeys | None = None
         self.models: dict[str, ModelKeys] = {}
+        self.embedder: EmbedderKeys | None = None
         self.blocks: dict[str, Block] = {}
         self.archives: dict[str, Archive] = {}
         self.agents: dict[str, Agent] = {}
@@ -63,6 +75,8 @@ class Reader:
             self.faults.add(f"there is no such key{nearest(key, SECTIONS)}", key)
         if "model" in data:
             self.model = self.faults.keys(ModelKeys, data["model"], "model")
+        if "embedder" in data:
+            self.embedder = self.faults.keys(EmbedderKeys, data["embedder"], "embedder")
         for name, value in self._table(data, "models").items():
             keys = self.faults.keys(ModelKeys, value, "models", name)
             if keys is not None:

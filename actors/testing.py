@@ -1,10 +1,13 @@
-"""Models that say what a test wants."""
+"""Models that say what a test wants, and an embedder that needs no network."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from zlib import crc32
 
 from anyio.lowlevel import checkpoint
 
@@ -84,6 +87,36 @@ class ScriptedModel:
 def words_in(message: Mapping[str, object]) -> str:
     """Return what a message of a prompt says, without the marks around what others wrote."""
     return unfenced(str(message.get("content") or ""))
+
+
+class HashEmbedder:
+    """An `Embedder` of the letters: texts that share words, or most of one, have vectors of like direction.
+
+    It knows nothing of what words mean. The same seed gives the same vectors on any machine.
+    """
+
+    def __init__(self, *, dimensions: int = 256, seed: int = 0) -> None:
+        """Take the size of the vectors, and what they are drawn from."""
+        self.dimensions, self.seed = dimensions, seed
+
+    @property
+    def name(self) -> str:
+        """What its vectors are known by."""
+        return f"hash-{self.seed}"
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return the vectors of `texts`, in order."""
+        return [self.vector(text) for text in texts]
+
+    def vector(self, text: str) -> list[float]:
+        """Return the vector of `text`: how often each run of three to five letters of its words is in it. Pure."""
+        found = [0.0] * self.dimensions
+        for word, count in Counter(f" {word} " for word in re.findall(r"\w+", text.casefold())).items():
+            for size in (3, 4, 5):
+                for at in range(max(len(word) - size + 1, 1)):
+                    drawn = crc32(f"{self.seed} {word[at : at + size]}".encode())
+                    found[drawn % self.dimensions] += count if drawn >> 31 else -count
+        return found
 
 
 def calls(*uses: tuple[str, Mapping[str, object]], text: str = "") -> ModelReply:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from threading import Thread
 from typing import Literal, cast
@@ -54,6 +54,9 @@ class Connection:
 
     async def script(self, sql: str) -> None:
         await self._connection.executescript(sql)
+
+    async def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        await self._connection.executemany(sql, rows)  # type: ignore[arg-type]
 
 
 @asynccontextmanager

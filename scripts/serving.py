@@ -8,6 +8,7 @@ from typing import Any
 
 from callboard.actors.limits import Limits
 from callboard.actors.model import Model
+from callboard.actors.openai_embedder import OpenAIEmbedder
 from callboard.actors.openai_model import OpenAIModel
 from callboard.actors.system import System
 from callboard.actors.team import ModelChoice, Team
@@ -36,8 +37,13 @@ def _served(choice: ModelChoice, name: str = "") -> OpenAIModel:
 def system_of(team: Team, store: EventStore, model: Model) -> AbstractAsyncContextManager[System]:
     """Return the system that `team` lives in, to be entered."""
     models = {name: _served(choice, name) for name, choice in team.models.items()}
-    prices = team.prices or None
-    return System.open(store, model=model, models=models, prices=prices, limits=team.limits, budget=team.budget)
+    prices, wanted = team.prices or None, team.embedder
+    embedder = None
+    if wanted is not None:
+        embedder = OpenAIEmbedder(wanted.name, base_url=wanted.base_url or None, dimensions=wanted.dimensions)
+    return System.open(
+        store, model=model, models=models, prices=prices, limits=team.limits, budget=team.budget, embedder=embedder
+    )
 
 
 def limited(team: Team, given: list[str] | None) -> Team:

@@ -22,6 +22,7 @@ from .model_mutations import MODEL_MUTANTS
 from .mutations import MUTANTS, Mutant
 from .people_mutations import PEOPLE_MUTANTS
 from .reader_mutations import READER_MUTANTS
+from .search_mutations import SEARCH_MUTANTS
 from .tool_mutations import TOOL_MUTANTS
 from .watch_mutations import WATCH_MUTANTS
 from .window_mutations import WINDOW_MUTANTS
@@ -38,6 +39,7 @@ OTHERS = (
     *WATCH_MUTANTS,
     *WINDOW_MUTANTS,
     *ARCHIVE_MUTANTS,
+    *SEARCH_MUTANTS,
 )
 ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000

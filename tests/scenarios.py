@@ -17,6 +17,7 @@ from .message_scenarios import MESSAGE_SCENARIOS
 from .model_scenarios import MODELS
 from .people_scenarios import PEOPLE
 from .scripted import Everyone, Scenario, agent, asking, script
+from .search_scenarios import SEARCHING
 from .team_scenarios import TEAMS
 from .tool_scenarios import TOOLS
 from .watch_scenarios import WATCHED
@@ -133,6 +134,7 @@ BASIC = [
 
 SCENARIOS = [
     *BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED, *WINDOWED, *ARCHIVES,
+    *SEARCHING,
 ]  # fmt: skip
 
 CANCELS = [

@@ -18,7 +18,8 @@ MAY_IMPORT = {
 }
 ONLY_IN = {
     "aiosqlite": {"events/connection.py"},
-    "openai": {"actors/openai_model.py"},
+    "openai": {"actors/openai_model.py", "actors/openai_embedder.py"},
+    "numpy": {"actors/semantic.py"},
     "cyclopts": {"scripts"},
     "rich": {"scripts"},
     "structlog": {"actors", "scripts"},

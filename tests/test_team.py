@@ -9,7 +9,7 @@ import pytest
 
 from callboard.actors.patterns import RoundRobin
 from callboard.actors.specs import Agent, Block, Group
-from callboard.actors.team import ModelChoice, load_team
+from callboard.actors.team import EmbedderChoice, ModelChoice, load_team
 from callboard.events import SpecError, TeamFileError
 
 from .team_files import refused, team
@@ -106,6 +106,14 @@ def test_an_agent_has_every_key_of_its_table(folder: Path):
     assert "memory_append" in {tool.name for tool in writer.spec().tools}
 
 
+def test_a_team_has_an_embedder_where_its_file_names_one(folder: Path):
+    keys = "name = 'small'\nbase_url = 'http://127.0.0.1:1/v1'\n"
+    assert team(folder, "[agents.a]\n").embedder is None
+    for more, dimensions in (("", None), ("dimensions = 64\n", 64)):
+        read = team(folder, f"[embedder]\n{keys}{more}[agents.a]\n")
+        assert read.embedder == EmbedderChoice("small", "http://127.0.0.1:1/v1", dimensions)
+
+
 def test_whoever_starts_the_roots_starts_everybody(folder: Path):
     roots = team(folder, WHOLE + '[agents.scout]\ninstructions = "x"\n').roots
     assert [spec.name for spec in roots] == ["outer", "scout"]
@@ -191,6 +199,8 @@ FAULTS = [
     (f"[agents.{'a' * 65}]", f"agents.{'a' * 65}", "1 to 64 letters"),
     (A + "instruction = 'x'", "agents.a.instruction", "no such key; did you mean 'instructions'?"),
     (A + "instructions = ['x']", "agents.a.instructions", 'a string is wanted, found ["x"]'),
+    ("[agents.a]\n[embedder]\nbase_url = 'x'", "embedder.name", "is missing"),
+    ("[agents.a]\n[embedder]\nname = 'x'\ndimensions = 0", "embedder.dimensions", "1 or more is wanted, found 0"),
     (A + "max_steps = 0", "agents.a.max_steps", "1 or more is wanted, found 0"),
     (A + "tags = 'x'", "agents.a.tags", 'a list is wanted, found "x"'),
     (A + "tags = ['x', 1]", "agents.a.tags[1]", "a string is wanted, found 1"),

@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from callboard.actors.archive_spec import Archive
     from callboard.actors.archives import ArchiveRef
     from callboard.actors.breaker import Breaker
+    from callboard.actors.embedder import Embedder
     from callboard.actors.group_ref import GroupRef
     from callboard.actors.limits import Limits
     from callboard.actors.model import Model, ModelReply, ModelRequest
+    from callboard.actors.openai_embedder import OpenAIEmbedder
     from callboard.actors.openai_model import OpenAIModel
     from callboard.actors.patterns import (
         Choose,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     )
     from callboard.actors.prices import Price
     from callboard.actors.ref import BlockRef, Ref
+    from callboard.actors.search import Hit, Hits
     from callboard.actors.specs import Agent, Block, Group
     from callboard.actors.streaming import TextDelta
     from callboard.actors.system import System
@@ -65,11 +68,14 @@ _HOMES = {
     "Cue": "actors.patterns",
     "Debate": "actors.patterns",
     "Dynamic": "actors.patterns",
+    "Embedder": "actors.embedder",
     "Finish": "actors.patterns",
     "Group": "actors.specs",
     "GroupRef": "actors.group_ref",
     "GroupState": "projections.group",
     "Handoff": "actors.patterns",
+    "Hit": "actors.search",
+    "Hits": "actors.search",
     "Job": "projections.answer",
     "Limits": "actors.limits",
     "MaxTurns": "actors.until",
@@ -78,6 +84,7 @@ _HOMES = {
     "ModelReply": "actors.model",
     "ModelRequest": "actors.model",
     "Observe": "actors.patterns",
+    "OpenAIEmbedder": "actors.openai_embedder",
     "OpenAIModel": "actors.openai_model",
     "Parallel": "actors.patterns",
     "Pattern": "actors.patterns",
@@ -134,11 +141,14 @@ __all__ = [
     "Cue",
     "Debate",
     "Dynamic",
+    "Embedder",
     "Finish",
     "Group",
     "GroupRef",
     "GroupState",
     "Handoff",
+    "Hit",
+    "Hits",
     "Job",
     "Limits",
     "MaxTurns",
@@ -147,6 +157,7 @@ __all__ = [
     "ModelReply",
     "ModelRequest",
     "Observe",
+    "OpenAIEmbedder",
     "OpenAIModel",
     "Parallel",
     "Pattern",

@@ -1,0 +1,39 @@
+"""Which part of a long text to show of what a search has found. All pure."""
+
+from __future__ import annotations
+
+import re
+
+from callboard.events.tokens import words_of
+
+CUT = "…"
+"""Stands where something is left out."""
+
+
+def marks(text: str, query: str) -> list[tuple[int, int]]:
+    """Return where words of `query`, or such that begin like them, stand in `text`: first and last character + 1."""
+    parts = [_pattern(word) for word in words_of(query)]
+    return [match.span() for match in re.finditer("|".join(parts), text, re.IGNORECASE)] if parts else []
+
+
+def _pattern(word: str) -> str:
+    if word.startswith("symbol") and word[6:].isdigit():
+        return re.escape(chr(int(word[6:])))
+    if not word.isascii() and " " in word:
+        return re.escape(word.replace(" ", ""))
+    kept = len(word) - (3 if len(word) > 5 else 1 if len(word) > 3 else 0)
+    if not word.isalpha():
+        return re.escape(word)
+    return rf"\b{re.escape(word[:kept])}\w{{0,{len(word) - kept + 3 if kept < len(word) else 0}}}\b"
+
+
+def excerpt(text: str, query: str, width: int) -> str:
+    """Return at most `width` characters of `text` around the first word of `query` in it, or its beginning."""
+    if len(text) <= width:
+        return text
+    found = marks(text, query)
+    first = found[0][0] if found else 0
+    room = width - 2 * len(CUT)
+    begin = max(0, min(first - room // 4, len(text) - room))
+    end = begin + room
+    return f"{CUT if begin else ''}{text[begin:end]}{CUT if end < len(text) else ''}"
