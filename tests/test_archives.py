@@ -81,7 +81,9 @@ async def test_an_agent_stores_finds_changes_and_deletes_passages() -> None:
     )
     [line] = found.splitlines()
     hit = json.loads(line)
-    assert (hit["id"], hit["content"], hit["tags"], hit["relevance"]) == ("p1", "the tide turns at noon", ["sea"], 2.0)
+    assert (hit["id"], hit["content"], hit["tags"]) == ("p1", "the tide turns at noon", ["sea"]) and hit[
+        "relevance"
+    ] > 0
     assert datetime.fromisoformat(hit["timestamp"]).tzinfo is not None
     assert json.loads(again)["content"] == "the tide turns at one"
 
@@ -110,7 +112,7 @@ async def test_searches_are_by_tags_and_dates() -> None:
             await team.search("sea", start=f"{days[2]}T23:00:00"),
             await team.search(" \n"),
         ]
-    assert [[hit.number for hit in hits] for hits in found] == [[2], [1, 2], [2, 3], [1], [], []]
+    assert [sorted(hit.number for hit in hits) for hits in found] == [[2], [1, 2], [2, 3], [1], [], []]
 
 
 @pytest.mark.parametrize(
