@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 import pytest
@@ -22,6 +23,7 @@ from callboard.events import (
 from callboard.events.catalog import PassageInserted, ToolCallFailed, ToolCallFinished
 
 from .scan import Scan
+from .team_files import refused, team
 
 TEAM = Archive("team", description="What we found out.")
 TOOLS = ("archival_memory_insert", "archival_memory_search", "archival_memory_update", "archival_memory_delete")
@@ -312,3 +314,36 @@ async def test_members_made_from_a_template_share_an_archive_or_have_none() -> N
             await group.scale(agent("w", None))
         await group.scale(agent("w"))
         assert await system.archive("team").passages() == []
+
+
+FILE = """
+[archives.team]
+description = "What we found out."
+[agents.a]
+tools = ["archival_memory_insert"]
+archive = "team"
+[agents.b]
+tools = ["archival_memory_search"]
+archive = "other"
+[agents.c]
+tools = ["archival_memory_delete"]
+"""
+
+
+def test_a_team_file_says_where_passages_are_put_away(tmp_path: Path) -> None:
+    agents = team(tmp_path, FILE).agents
+    assert agents["a"].archive == TEAM and agents["b"].archive == Archive("other")
+    assert agents["c"].archive is None and agents["c"].spec().archive == "archive-c"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('archive = "other"', 'archive = "no such name"', "agents.b.archive"),
+        ('archive = "other"', "archive = 7", "agents.b.archive"),
+        ("[archives.team]", "[archives.user]", "archives.user"),
+        ("description", "value", "archives.team.value"),
+    ],
+)
+def test_a_team_file_that_says_it_wrongly_is_told_where(tmp_path: Path, old: str, new: str, why: str) -> None:
+    assert why in str(refused(tmp_path, FILE.replace(old, new, 1)))

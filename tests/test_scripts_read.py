@@ -216,7 +216,7 @@ def test_a_group_alone_shows_its_whole_transcript(log: str, run: Run) -> None:
 
 def test_the_json_of_states_keeps_its_names(log: str, run: Run) -> None:
     shown = json.loads(run("replay", log, "--json")[1])
-    assert list(shown) == "position at agents groups blocks pending".split()
+    assert list(shown) == "position at agents groups blocks archives pending".split()
     names = "spec desk step model_call tool_calls blocks_seen history conversations"
     assert list(shown["agents"]["writer"]) == names.split()
     assert (
