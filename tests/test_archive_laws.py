@@ -23,7 +23,6 @@ from . import logs
 from .archive_scenarios import ARCHIVES
 from .forgeries import Forgery, Rows, at, changed, head_of, healthy, with_data
 from .logs import rechained
-from .scan import Scan
 from .scenarios import SCENARIOS
 
 
@@ -126,7 +125,6 @@ def test_the_audit_names_the_position(forgery: Forgery) -> None:
 async def test_an_erased_passage_reads_as_erased_wherever_it_is_shown_and_is_no_duplicate(path: Path) -> None:
     model = ScriptedModel({"a": [[(INSERT, {"content": "a secret"})], "done", [(SEARCH, {"query": "secret"})], "done"]})
     async with System.open(path, model=model) as system:
-        system.index = Scan(system.store)
         await system.start(Agent("a", "You are a.", tools=[INSERT, SEARCH], archive=Archive("team")))
         await system["a"].ask("go", key="k")
         await system.archive("team").insert("by hand, a secret, too")

@@ -12,7 +12,6 @@ from callboard import Agent, Archive, Block, Group, RequestFailed, System
 from callboard.actors.testing import ScriptedModel
 from callboard.events import (
     KeyReused,
-    LogError,
     MemoryStore,
     NewEvent,
     NoSuchArchive,
@@ -22,7 +21,6 @@ from callboard.events import (
 )
 from callboard.events.catalog import PassageInserted, ToolCallFailed, ToolCallFinished
 
-from .scan import Scan
 from .team_files import refused, team
 
 TEAM = Archive("team", description="What we found out.")
@@ -58,7 +56,6 @@ async def results(store: MemoryStore, stream: str = "agent-a") -> list[str]:
 async def ran(*uses: tuple[str, dict[str, object]], store: MemoryStore | None = None) -> list[str]:
     store = store or MemoryStore()
     async with System.open(store, model=says(*uses)) as system:
-        system.index = Scan(store)
         await system.start(agent("a"))
         await system["a"].ask("go")
     return await results(store)
@@ -100,7 +97,6 @@ async def test_a_duplicate_is_told_with_the_day_since_when_it_stands() -> None:
 async def test_searches_are_by_tags_and_dates() -> None:
     store = MemoryStore(now=Days())
     async with System.open(store, model=says()) as system:
-        system.index = Scan(store)
         await system.start(TEAM)
         team = system.archive("team")
         for text, tags in (("sea one", ["x"]), ("sea two", ["x", "y"]), ("sea three", ["y"])):
@@ -160,14 +156,6 @@ async def test_a_passage_of_ten_megabytes_is_stored_once_and_found() -> None:
     [said] = await ran((INSERT, {"content": long}), store=store)
     assert said == "stored as p1"
     assert sum(len(row.content or "") for row in store.rows) < len(long) + 10_000
-
-
-async def test_without_a_search_index_a_search_says_so() -> None:
-    async with System.open(MemoryStore(), model=says((SEARCH, {"query": "x"}))) as system:
-        system.index = None
-        await system.start(agent("a"))
-        await system["a"].ask("go")
-        assert await results(system.store) == ["the search failed: this system has no search index"]  # type: ignore[arg-type]
 
 
 async def test_agents_that_name_one_archive_share_it_and_others_have_their_own() -> None:
@@ -231,9 +219,6 @@ async def test_what_cannot_be_taken_in_changes_nothing() -> None:
             await team.insert("a", tags=["\0"])
         with pytest.raises(TextRefused):
             await team.search("x", start="never")
-        with pytest.raises(LogError, match="no search index"):
-            system.index = None
-            await team.search("x")
         for nobody in (system.archive("nope"), system["plain"].archive):
             with pytest.raises(NoSuchArchive, match="there are: team"):
                 await nobody.passages()
