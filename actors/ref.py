@@ -18,6 +18,8 @@ from callboard.events.catalog import AgentRetired, ModelCallStarted, Part, Reply
 from callboard.events.codec import MAX_TEXT
 from callboard.projections import BlockHistory, BlockState, block_history, replay
 from callboard.projections.answer import Answer
+from callboard.projections.impact import Impact, impact_of
+from callboard.projections.provenance import Blamed, blamed
 from callboard.projections.words import name_of
 
 from .commands import Alter, Cancel, Receive
@@ -353,6 +355,20 @@ class BlockRef:
     async def history(self) -> BlockHistory:
         """Return every version and every refused edit, oldest first."""
         return await replay(self.system.store, block_history, stream=self.address)
+
+    async def blame(self, *, at: int | None = None) -> Blamed:
+        """Return who wrote what of it, now or at position `at`, and where that comes from.
+
+        Raises:
+            NotInBlock: It had not begun by then.
+        """
+        return await blamed(self.system.store, self.address, at=at)
+
+    async def impact(
+        self, *, version: int | None = None, line: int | None = None, at: int | None = None, follow: bool = False
+    ) -> Impact:
+        """Return which model calls had the text of a version, or a line, in their prompt; as `impact_of`."""
+        return await impact_of(self.system.store, self.address, version=version, line=line, at=at, follow=follow)
 
     async def append(self, text: str, *, key: str | None = None) -> str:
         """Add `text` as new lines at the end; return what the block answers.

@@ -8,7 +8,6 @@ from callboard.events import RecordedEvent, Text
 from callboard.events.catalog import (
     MessageReceived,
     ModelCallFinished,
-    ModelCallRequested,
     PassageDeleted,
     PassageInserted,
     PassageUpdated,
@@ -49,9 +48,7 @@ def _of_agent(event: RecordedEvent, open: Mapping[str, str]) -> list[Change]:
             return [Heard(id)]
         case ToolCallRequested(id=id, tool=tool):
             return [Kept(id, tool)]
-        case ModelCallRequested(id=id) if getattr(event.data, "summarises", 0):
-            return [Kept(id, "a summary")]
-        case ModelCallFinished(id=id, text=text) if id not in open:
+        case ModelCallFinished(id=id, text=text, summarises=0):
             return _one(_place(event, text, "assistant", me, open.get(id.rpartition("/")[0], MAIN)))
         case ToolCallFinished(id=id, text=text) | ToolCallFailed(id=id, text=text) | ToolCallResolved(id=id, text=text):
             tool = open.get(id, "")

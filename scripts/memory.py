@@ -17,6 +17,7 @@ from callboard.projections.words import name_of
 from callboard.scripts.border import FINE
 from callboard.scripts.main import VERBS, main
 from callboard.scripts.memory_archive import archive, forget, insert
+from callboard.scripts.memory_blame import blame, impact
 from callboard.scripts.memory_search import search
 from callboard.scripts.screen import columns, many, print_json, show, styled
 
@@ -59,7 +60,7 @@ def _line(stream: str, history: BlockHistory) -> tuple[RenderableType, ...]:
     )
 
 
-for _verb in (archive, insert, forget, search):
+for _verb in (archive, insert, forget, search, blame, impact):
     memory.command(_verb)
 
 

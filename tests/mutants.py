@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .archive_mutations import ARCHIVE_MUTANTS
+from .blame_mutations import BLAME_MUTANTS
 from .limit_mutations import LIMIT_MUTANTS
 from .mail_mutations import MAIL_MUTANTS
 from .model_mutations import MODEL_MUTANTS
@@ -40,6 +41,7 @@ OTHERS = (
     *WINDOW_MUTANTS,
     *ARCHIVE_MUTANTS,
     *SEARCH_MUTANTS,
+    *BLAME_MUTANTS,
 )
 ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000

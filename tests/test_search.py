@@ -14,13 +14,13 @@ import pytest
 from callboard import Agent, Group, MemoryStore, RoundRobin, System
 from callboard.actors.conversation_search import CONTENT, CONVERSATION_SEARCH
 from callboard.actors.outside import Outside
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import EventStore, NoSuchActor, SQLiteStore, TextRefused
 from callboard.scripts.main import main
 
 from .shelves import Clock, said, stocked
 
-A = Agent("a", tools=[CONVERSATION_SEARCH])
+A = Agent("a", tools=[CONVERSATION_SEARCH], window=9_000_000)
 
 
 def look(**asked: object) -> Any:
@@ -38,7 +38,7 @@ async def told(
             await agent.ask(text)
         await agent.ask("now search for water")
     model.assert_finished()
-    results = [str(line["content"]) for line in model.requests[-1].messages if line["role"] == "tool"]
+    results = [words_in(line) for line in model.requests[-1].messages if line["role"] == "tool"]
     return [json.loads(text) if text.startswith("{") else text for text in results]
 
 
@@ -80,7 +80,7 @@ async def test_bounds_in_time_hold_and_a_date_alone_is_the_whole_day() -> None:
             clock.time = clock.time.replace(day=day)
             await agent.ask(f"water of day {day}")
         await agent.ask("now?")
-    results = [json.loads(str(line["content"])) for line in model.requests[-1].messages if line["role"] == "tool"]
+    results = [json.loads(words_in(line)) for line in model.requests[-1].messages if line["role"] == "tool"]
     assert [contents(result) for result in results] == [
         ["water of day 18"],
         ["water of day 19"],
@@ -141,7 +141,7 @@ async def test_each_agent_searches_its_own_and_in_all_its_conversations() -> Non
         await b.ask("water for b")
         await a.ask("water for anna", conversation="anna")
         await a.ask("and?")
-    [result] = [json.loads(str(line["content"])) for line in model.requests[-1].messages if line["role"] == "tool"]
+    [result] = [json.loads(words_in(line)) for line in model.requests[-1].messages if line["role"] == "tool"]
     assert [(hit["content"], hit["conversation"]) for hit in result["results"]] == [("water for anna", "anna")]
 
 

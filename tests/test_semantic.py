@@ -13,7 +13,7 @@ from callboard import OpenAIEmbedder, System
 from callboard.actors import semantic
 from callboard.actors.search import Index
 from callboard.actors.semantic import BATCH, nearest, packed, ranked
-from callboard.actors.testing import HashEmbedder, ScriptedModel
+from callboard.actors.testing import HashEmbedder, ScriptedModel, words_in
 from callboard.events import MemoryStore, SpecError
 from callboard.events.places import Row
 
@@ -166,7 +166,7 @@ async def test_the_note_reaches_the_agent() -> None:
     model = ScriptedModel({"a": [calls(("conversation_search", {"query": "x"})), "done"]})
     async with System.open(MemoryStore(), model=model, embedder=Counting(ValueError("no credit"))) as system:
         await (await system.start(Agent("a", tools=["conversation_search"]))).ask("go")
-    [result] = [str(line["content"]) for line in model.requests[-1].messages if line["role"] == "tool"]
+    [result] = [words_in(line) for line in model.requests[-1].messages if line["role"] == "tool"]
     assert WORDS_ALONE in json.loads(result)["note"]
 
 

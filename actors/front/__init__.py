@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from callboard.events.sqlite import SQLiteStore
     from callboard.projections.answer import Answer, Job, Turn
     from callboard.projections.group import GroupState
+    from callboard.projections.impact import Impact, impact_of
     from callboard.projections.projection import Projection, replay
+    from callboard.projections.provenance import Blamed, blamed
     from callboard.projections.symptoms import Thresholds
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "Answer": "projections.answer",
     "Archive": "actors.archive_spec",
     "ArchiveRef": "actors.archives",
+    "Blamed": "projections.provenance",
     "Block": "actors.specs",
     "BlockRef": "actors.ref",
     "Breaker": "actors.breaker",
@@ -76,6 +79,7 @@ _HOMES = {
     "Handoff": "actors.patterns",
     "Hit": "actors.search",
     "Hits": "actors.search",
+    "Impact": "projections.impact",
     "Job": "projections.answer",
     "Limits": "actors.limits",
     "MaxTurns": "actors.until",
@@ -112,6 +116,8 @@ _HOMES = {
     "Watch": "actors.watch",
     "Window": "actors.windows",
     "Work": "actors.patterns",
+    "blamed": "projections.provenance",
+    "impact_of": "projections.impact",
     "replay": "projections.projection",
     "tool": "actors.tool",
 }
@@ -132,6 +138,7 @@ __all__ = [
     "Answer",
     "Archive",
     "ArchiveRef",
+    "Blamed",
     "Block",
     "BlockRef",
     "Breaker",
@@ -149,6 +156,7 @@ __all__ = [
     "Handoff",
     "Hit",
     "Hits",
+    "Impact",
     "Job",
     "Limits",
     "MaxTurns",
@@ -185,6 +193,8 @@ __all__ = [
     "Watch",
     "Window",
     "Work",
+    "blamed",
+    "impact_of",
     "replay",
     "tool",
 ]

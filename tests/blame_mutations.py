@@ -1,0 +1,71 @@
+"""The guards of blame and impact, broken one by one: what is replaced by what, and who notices."""
+
+from __future__ import annotations
+
+from .mutations import Mutant
+
+BLAME, RUNS, PRESENCE = "projections/blame.py", "projections/runs.py", "projections/presence.py"
+FOLD, ORIGIN, REACH = ("tests/test_blame.py",), ("tests/test_provenance.py",), ("tests/test_impact.py",)
+
+BLAME_MUTANTS = (
+    Mutant(
+        "blame: an undo is an edit like any other",
+        BLAME,
+        'if edit.verb in ("undo", "redo") else None',
+        "if False else None",
+        FOLD,
+    ),
+    Mutant("blame: an undo brings back what it says it does", BLAME, "== value else None", "else None", FOLD),
+    Mutant(
+        "blame: a rewrite keeps no line",
+        RUNS,
+        "index = -1 if partner is None else 2 * partner + n % 2",
+        "index = -1",
+        FOLD,
+    ),
+    Mutant(
+        "blame: lines of any order are kept",
+        RUNS,
+        "found |= {head + j + n: head + i + n for n in range(size)}",
+        "found |= {head + n: head + old.index(line) for n, line in enumerate(new) if line in old}",
+        FOLD,
+    ),
+    Mutant(
+        "blame: a passage is compared however long it is",
+        RUNS,
+        "if not 0 < len(old) * len(new) <= MOST_COMPARED:",
+        "if not old or not new:",
+        FOLD,
+    ),
+    Mutant("blame: a compact JSON is one line", BLAME, 'LINES if form == "text" else ITEMS', "LINES", FOLD),
+    Mutant("impact: blanks count as text", PRESENCE, 'len("".join(text.split()))', "len(text)", FOLD),
+    Mutant("impact: a text that is gone is still there", PRESENCE, "times[-1][1] = now", "pass", FOLD),
+    Mutant(
+        "impact: a line is all of its version",
+        "projections/impact.py",
+        "stream, found, LINE,",
+        "stream, found, shown.version,",
+        REACH,
+    ),
+    Mutant(
+        "impact: circles are followed for ever",
+        "projections/impact.py",
+        "if (edit.stream, edit.version) not in known:",
+        "if len(known) < 50:",
+        REACH,
+    ),
+    Mutant(
+        "blame: the origin of an edit ends at its turn",
+        "projections/provenance.py",
+        'if turn.count("/") < 3:  # nobody within sent it',
+        "if True:",
+        ORIGIN,
+    ),
+    Mutant(
+        "blame: an agent's stream is read again for each version",
+        "projections/called.py",
+        "after=self._version, until_position=until",
+        "until_position=until",
+        ORIGIN,
+    ),
+)
