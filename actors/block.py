@@ -18,5 +18,7 @@ class BlockActor(Actor[BlockState]):
     evolve = staticmethod(evolve)
 
     def take(self, state: BlockState, command: Command) -> list[Event]:
-        """Return what `command` adds to the log. Pure."""
-        return [decide(state, command)] if isinstance(command, Receive) else super().take(state, command)
+        """Return what `command` adds to the log. Pure but for the time, which a board notes."""
+        if isinstance(command, Receive):
+            return [decide(state, command, self.system.outside.now())]
+        return super().take(state, command)

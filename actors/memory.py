@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any
 
@@ -11,21 +12,15 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from callboard.events import Event, Text
 from callboard.events.catalog import BlockEdited, BlockEditRefused
-from callboard.events.specs import ToolSpec
+from callboard.events.specs import Form, ToolSpec
 from callboard.projections import BlockState
 from callboard.projections.block import difference
 from callboard.projections.words import name_of
 
 from .commands import Receive
-
-Label = Annotated[str, Field(description="The label of the memory block.")]
-
-
-class Edit(BaseModel):
-    """Change a memory block."""
-
-    model_config = ConfigDict(extra="forbid")
-    label: Label
+from .edit import Edit
+from .structured import ITEM_EDITS, fitted, item_edit
+from .tasks import TASK_EDITS, TaskEdit, task_edit
 
 
 class Append(Edit):
@@ -70,14 +65,34 @@ EDITS: dict[str, type[Edit]] = {
     "memory_insert": Insert,
     "memory_rewrite": Rewrite,
     SUMMARISE: Summarise,
+    **ITEM_EDITS,
+    **TASK_EDITS,
 }
 """The arguments of each edit by the name of its tool."""
 
+TOOLS: dict[Form, tuple[str, ...]] = {
+    "text": ("memory_append", "memory_replace", "memory_insert", "memory_rewrite"),
+    "json": (*ITEM_EDITS, "memory_replace", "memory_rewrite"),
+    "board": (*TASK_EDITS, "memory_replace"),
+}
+"""The tools that agents get for a block, by what it holds."""
+
+_LINES = ("memory_append", "memory_insert", SUMMARISE)
+_UNFIT: dict[Form, tuple[str, ...]] = {
+    "text": (*ITEM_EDITS, *TASK_EDITS),
+    "json": (*_LINES, *TASK_EDITS),
+    "board": (*_LINES, *ITEM_EDITS),
+}
+"""Edits that make no sense of a block, by what it holds."""
+
+_HOLDS: dict[Form, str] = {"text": "plain text", "json": "JSON", "board": "a board of tasks"}
+
 
 @cache
-def tool_specs() -> tuple[ToolSpec, ...]:
-    """Return the memory tools as an agent's spec records them."""
-    return tuple(_tool_spec(name, edit) for name, edit in EDITS.items() if name != SUMMARISE)
+def tool_specs(*forms: Form) -> tuple[ToolSpec, ...]:
+    """Return the memory tools for blocks that hold such as an agent's spec records them; for texts, if none is said."""
+    names = {name for form in forms or ("text",) for name in TOOLS[form]}
+    return tuple(_tool_spec(name, edit) for name, edit in EDITS.items() if name in names)
 
 
 @cache
@@ -119,17 +134,24 @@ def faults(error: ValidationError) -> str:
     return f"bad arguments: {'; '.join(found)}"
 
 
-def decide(state: BlockState, request: Receive) -> Event:
-    """Return what comes of an edit: `BlockEdited`, or why not. Pure."""
+def decide(state: BlockState, request: Receive, now: datetime | None = None) -> Event:
+    """Return what comes of an edit: `BlockEdited`, or why not; `now` is when a board says that it changed. Pure."""
     if request.edit not in EDITS:
         return _refused(request, f"a block knows no {request.edit or 'messages'}; it knows {', '.join(EDITS)}")
     edit = parsed(request.edit, request.arguments)
     if isinstance(edit, str):
         return _refused(request, edit)
-    landed = _RULES[type(edit)](state, request, edit)
+    assert state.spec is not None
+    if request.edit in _UNFIT[state.spec.form]:
+        fitting = ", ".join(TOOLS[state.spec.form])
+        return _refused(
+            request, f"{request.edit} is not for a block that holds {_HOLDS[state.spec.form]}; use {fitting}"
+        )
+    timed = task_edit(state, request, edit, now) if isinstance(edit, TaskEdit) else None
+    landed = timed or _RULES[type(edit)](state, request, edit)
+    landed = landed if isinstance(landed, str) else fitted(state, landed)
     if isinstance(landed, str):
         return _refused(request, landed)
-    assert state.spec is not None
     if landed.size > max(state.spec.limit, len(state.value)):
         over = landed.size - state.spec.limit
         return _refused(
@@ -223,6 +245,7 @@ _RULES: dict[type[Edit], Callable[[BlockState, Receive, Edit], BlockEdited | str
     Insert: _insert,
     Rewrite: _rewrite,
     Summarise: _summarise,
+    **dict.fromkeys(ITEM_EDITS.values(), item_edit),
 }
 
 

@@ -65,8 +65,8 @@ def misfits(text: str, schema: Mapping[str, JsonValue]) -> str:
     return found if len(found) <= MOST else f"{found[:MOST]}..."
 
 
-def schema_for(output: object, whose: str) -> dict[str, JsonValue]:
-    """Return the JSON schema that `output` stands for; empty for None.
+def schema_for(output: object, whose: str, *, arrays: bool = False) -> dict[str, JsonValue]:
+    """Return the JSON schema that `output` stands for; empty for None. With `arrays` it may be one of a list, too.
 
     Raises:
         SpecError: It is neither a pydantic class nor a JSON schema of an object, or refers to what is not in it.
@@ -83,6 +83,10 @@ def schema_for(output: object, whose: str) -> dict[str, JsonValue]:
     else:
         raise SpecError(f"{whose} is {output!r}; a pydantic class or a JSON schema is wanted")
     _check(schema, whose)
+    types = ("object", "array") if arrays else ("object",)
+    if schema.get("type", "object") not in types:
+        wanted = "an object or a list is wanted" if arrays else "answers are objects"
+        raise SpecError(f"{whose} has type {schema['type']!r}; {wanted}: put it into a field of one")
     return schema
 
 
@@ -106,8 +110,6 @@ def _check(schema: dict[str, JsonValue], whose: str) -> None:
         Draft202012Validator.check_schema(cast("Any", schema))
     except SchemaError as error:
         raise SpecError(f"{whose} is no JSON schema: {error.json_path}: {error.message}") from None
-    if schema.get("type", "object") != "object":
-        raise SpecError(f"{whose} has type {schema['type']!r}; answers are objects: put it into a field of one")
     for ref in _refs(schema):
         if not _leads(schema, ref):
             raise SpecError(f"{whose} refers to {ref!r}, which is not in it; define it under $defs")

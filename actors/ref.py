@@ -352,6 +352,14 @@ class BlockRef:
         state: BlockState = await self.system.look(self.address)
         return state.value
 
+    async def data(self) -> JsonValue:
+        """Return what a block holds that holds JSON.
+
+        Raises:
+            ValueError: It holds no JSON.
+        """
+        return from_json(await self.value())
+
     async def history(self) -> BlockHistory:
         """Return every version and every refused edit, oldest first."""
         return await replay(self.system.store, block_history, stream=self.address)
@@ -389,6 +397,10 @@ class BlockRef:
     async def rewrite(self, text: str, *, key: str | None = None) -> str:
         """Replace all of it; refused where somebody changed it while this was on its way; else as `append`."""
         return await self._edit("memory_rewrite", {"text": text}, key)
+
+    async def edit(self, verb: str, /, *, key: str | None = None, **arguments: JsonValue) -> str:
+        """Edit it as the tool `verb` would, such as `task_claim` of a board; else as `append`."""
+        return await self._edit(verb, arguments, key)
 
     async def _edit(self, verb: str, fields: dict[str, JsonValue], key: str | None) -> str:
         state: BlockState = await self.system.look(self.address)

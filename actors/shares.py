@@ -20,7 +20,9 @@ def share_of(block: Block, *, members_write: bool) -> BlockShare:
     """Return `block` as a group shares it whose members write what does not say who else."""
     writers = () if block.writers is None and block.access == "read" else block.writers
     by_members = members_write and writers is None
-    return BlockShare(label=block.label, stream=f"block-{block.label}", writers=writers, by_members=by_members)
+    return BlockShare(
+        label=block.label, stream=f"block-{block.label}", writers=writers, by_members=by_members, form=block.form
+    )
 
 
 def check_shares(group: Group) -> None:

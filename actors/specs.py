@@ -13,6 +13,7 @@ from callboard.events.specs import (
     AgentSpec,
     BlockSpec,
     BlockUse,
+    Form,
     GroupSpec,
     MemberUse,
     OnFailure,
@@ -23,6 +24,7 @@ from callboard.projections.prompt import RENDERING
 from . import fallbacks, own_tools
 from .archive_spec import Archive, checked_archive
 from .code import address_of, fields_of
+from .forms import as_held, form_of
 from .limits import Limits
 from .memory import tool_specs
 from .names import checked_name, checked_text
@@ -51,6 +53,8 @@ class Block:
         owned: Whether each agent that names it has one of its own.
         access: `write`, or `read` where an agent gets no tools to edit it; see `read_only`.
         writers: Who may edit it, by name, where a group shares it; see `written_by`. None for all.
+        schema: What its value fits, as a pydantic class or a JSON schema of an object or a list; None for any text.
+        form: `text`; `json`, which follows from a schema; `board` for tasks, see `Board`.
     """
 
     label: str
@@ -61,11 +65,15 @@ class Block:
     owned: bool = False
     access: str = "write"
     writers: tuple[str, ...] | None = None
+    schema: Output = field(default=None, hash=False)  # it may be a dict
+    form: Form = "text"
 
     def __post_init__(self) -> None:
         checked_name(self.label, "a block")
         checked_text(self.value, f"the value of block {self.label!r}")
         checked_text(self.description, f"the description of block {self.label!r}")
+        object.__setattr__(self, "form", form_of(self))
+        object.__setattr__(self, "value", as_held(self))
         if self.limit < 1:
             raise SpecError(f"block {self.label!r} has limit {self.limit}; at least 1 character is wanted")
         if len(self.value) > self.limit:
@@ -89,9 +97,15 @@ class Block:
     def spec(self, agent: str = "") -> BlockSpec:
         """Return this as data, as `agent` has it."""
         return BlockSpec(
-            name=self.name_for(agent), label=self.label, value=Text(self.value),
-            description=self.description, limit=self.limit,
-        )  # fmt: skip
+            name=self.name_for(agent),
+            label=self.label,
+            value=Text(self.value),
+            description=self.description,
+            limit=self.limit,
+            form=self.form,
+            schema_of=schema_for(self.schema, f"schema of block {self.label!r}", arrays=True),
+            schema_code=code_for(self.schema),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +219,11 @@ class Agent:
             model: The name of the model that it asks, where its own says nothing.
         """
         blocks = tuple(
-            BlockUse(label=b.label, stream=f"block-{b.name_for(self.name)}", read_only=b.access == "read")
+            BlockUse(label=b.label, stream=f"block-{b.name_for(self.name)}", read_only=b.access == "read", form=b.form)
             for b in self.all_blocks
         )
-        memory = tool_specs() if any(not block.read_only for block in blocks) else ()
+        forms = {block.form for block in blocks if not block.read_only}
+        memory = tool_specs(*sorted(forms)) if forms else ()
         return AgentSpec(
             name=self.name,
             instructions=Text(self.instructions),

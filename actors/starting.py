@@ -15,10 +15,12 @@ from callboard.events.catalog import (
     GroupChanged,
     GroupStarted,
 )
+from callboard.projections import BlockState
 
 from .archive_spec import Archive
 from .code import address_of
 from .commands import Start
+from .forms import check_kept
 from .specs import Agent, Block, Group
 
 if TYPE_CHECKING:
@@ -42,9 +44,15 @@ async def check(system: System, spec: Agent | Group | Block | Archive) -> None:
     """Check whether `spec` and all below it can begin in this log.
 
     Raises:
-        SpecError: A name belongs to something else, or a group would change its kind of pattern.
+        SpecError: A name belongs to something else, a group would change its kind of pattern, or a block holds what
+            does not fit its new schema.
     """
-    if isinstance(spec, Block | Archive):
+    if isinstance(spec, Archive):
+        return
+    owner, blocks = ("", [spec]) if isinstance(spec, Block) else (spec.name, spec.all_blocks)
+    for block in blocks:
+        await check_block(system, block, owner)
+    if isinstance(spec, Block):
         return
     other = f"agent-{spec.name}" if isinstance(spec, Group) else f"group-{spec.name}"
     if other in system.streams():
@@ -91,8 +99,24 @@ async def _start(system: System, spec: Agent | Group | Block | Archive) -> str:
     return spec.stream
 
 
+async def check_block(system: System, block: Block, agent: str = "") -> None:
+    """Check whether what a block holds fits what it is to hold from now on.
+
+    Raises:
+        SpecError: It does not.
+    """
+    state: BlockState = await system.look(f"block-{block.name_for(agent)}")
+    if state.spec is not None:
+        check_kept(block.spec(agent), state.value)
+
+
 async def start_block(system: System, block: Block, agent: str = "") -> str:
-    """Start a block, as `agent` has it or as one that is shared; return its stream."""
+    """Start a block, as `agent` has it or as one that is shared; return its stream.
+
+    Raises:
+        SpecError: It holds what does not fit what it is to hold from now on.
+    """
+    await check_block(system, block, agent)
     stream, data = f"block-{block.name_for(agent)}", block.spec(agent)
     known = (await system.look(stream)).spec
     if known is not None:

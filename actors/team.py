@@ -30,6 +30,11 @@
 
     [archives.team]                           # where passages are put away; to name one in an agent is enough
     description = "What we found out."
+    [blocks.tasks]                            # a board of tasks; see docs/board.md
+    form = "board"
+
+    [blocks.facts]                            # JSON that fits a schema: "module:Class", or a table that is one
+    schema = "my_schemas:Facts"
 
     [agents.writer]
     instructions = "You write one short paragraph."

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
 from callboard.events import SpecError
-from callboard.events.specs import OnFailure
+from callboard.events.specs import Form, OnFailure
 
 from .names import checked_text
 
@@ -51,6 +51,8 @@ class BlockKeys(Keys):
     value: _Words = ""
     limit: int = Field(0, ge=1)
     description: _Words = ""
+    form: Form = "text"
+    holds: str | dict[str, JsonValue] = Field({}, alias="schema")
 
 
 class ArchiveKeys(Keys):

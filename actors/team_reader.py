@@ -9,6 +9,7 @@ from callboard.events import SpecError
 
 from . import own_tools
 from .archive_spec import Archive
+from .board import BOARD_LIMIT
 from .limits import Limits
 from .memory import tool_specs
 from .names import checked_name
@@ -38,7 +39,7 @@ _S = TypeVar("_S", Block, Tool | str, Agent, Agent | Group)
 SECTIONS = ("model", "models", "embedder", "prices", "limits", "budget", "blocks", "archives", "agents", "groups")
 """The tables of a team file."""
 
-OWN_TOOLS = (*(tool.name for tool in tool_specs()), *own_tools.OWN_TOOLS)
+OWN_TOOLS = (*(tool.name for tool in tool_specs("text", "json", "board")), *own_tools.OWN_TOOLS)
 """The tools of callboard's own that a file may list."""
 
 
@@ -125,8 +126,15 @@ class Reader:
         fine = self._named(name, "a block", "blocks")
         keys = self.faults.keys(BlockKeys, value, "blocks", name)
         if fine and keys is not None:
-            with self.faults.finding("blocks", name, "value"):
-                self.blocks[name] = Block(name, **keys.model_dump(exclude_unset=True))
+            given = keys.model_dump(exclude_unset=True, by_alias=True)
+            if keys.form == "board":
+                given.setdefault("limit", BOARD_LIMIT)
+            with self.faults.finding("blocks", name, "schema"):
+                if "schema" in given:
+                    given["schema"] = code_at(keys.holds) if isinstance(keys.holds, str) else keys.holds
+                    schema_for(given["schema"], "it", arrays=True)
+                with self.faults.finding("blocks", name, "value"):
+                    self.blocks[name] = Block(name, **given)
 
     def _archive(self, name: str, value: object) -> None:
         fine = self._named(name, "an archive", "archives")

@@ -148,6 +148,7 @@ class Faults:
         try:
             return shape.model_validate(value)
         except ValidationError as error:
+            known = [field.alias or name for name, field in shape.model_fields.items()]
             for one in error.errors():
-                self.add(fault_of(one, shape.model_fields), *path, *place_of(one))
+                self.add(fault_of(one, known), *path, *place_of(one))
         return None

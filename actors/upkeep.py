@@ -58,7 +58,7 @@ def wanted(state: GroupState, name: str) -> dict[str, BlockUse]:
     for share in state.spec.blocks:
         read_only = share.writers is not None and name not in share.writers
         read_only = name not in state.members if share.by_members else read_only
-        found[share.label] = BlockUse(label=share.label, stream=share.stream, read_only=read_only)
+        found[share.label] = BlockUse(label=share.label, stream=share.stream, read_only=read_only, form=share.form)
     return found
 
 
@@ -84,6 +84,9 @@ def _shared(state: GroupState) -> list[Event]:
 
 
 def _message(state: GroupState, stream: str, kind: str, use: BlockUse) -> Event:
-    cue = CueSpec(tools=brought(state, tool_specs())) if kind == "attach" and not use.read_only else None
-    id = _id(state, name_of(stream))
+    name, cue = name_of(stream), None
+    if kind == "attach" and not use.read_only:
+        forms = {one.form for one in wanted(state, name).values() if not one.read_only}
+        cue = CueSpec(tools=brought(state, tool_specs(*sorted(forms))))
+    id = _id(state, name)
     return MessageSent.model_validate({"id": id, "recipient": stream, "kind": kind, "use": use, "cue": cue})

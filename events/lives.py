@@ -80,7 +80,8 @@ class BlockEdited(Reply, takes_in=True):
     Attributes:
         verb: The tool that asked for it; `undo` and `redo` where a person did.
         of: The version whose edit an `undo` took back, or a `redo` made again.
-        put: What the editor wrote, as it was said.
+        put: What the editor wrote, as it was said; of a block that holds JSON, what came of it there.
+        note: What the editor is told besides; empty for nothing.
         size: Characters that the block holds now, of `limit`.
     """
 
@@ -93,10 +94,12 @@ class BlockEdited(Reply, takes_in=True):
     size: int
     limit: int
     of: int = 0
+    note: Text = Text()
 
     @property
     def words(self) -> Text:
-        return Text(f"done; the block holds {self.size:,} of {self.limit:,} characters now")
+        note = f": {self.note}" if self.note else ""
+        return Text(f"done{note}; the block holds {self.size:,} of {self.limit:,} characters now")
 
 
 class BlockEditRefused(TextReply, takes_in=True):

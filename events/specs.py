@@ -61,12 +61,17 @@ class FallbackSpec(Frozen):
     on: tuple[str, ...] = ()
 
 
+Form = Literal["text", "json", "board"]
+"""What a block holds: any text; JSON that fits a schema; or a board of tasks, which is such JSON, too."""
+
+
 class BlockUse(Frozen):
-    """A block as one agent sees it: its label in the prompt, and whose stream it is."""
+    """A block as one agent sees it: its label in the prompt, whose stream it is, and what it holds."""
 
     label: str
     stream: str
     read_only: bool = False
+    form: Form = "text"
 
 
 class WindowSpec(Frozen):
@@ -150,6 +155,7 @@ class BlockShare(Frozen):
     stream: str
     writers: tuple[str, ...] | None = None
     by_members: bool = False
+    form: Form = "text"
 
     @property
     def editors(self) -> str:
@@ -210,10 +216,6 @@ class GroupSpec(Frozen):
     until: Until | None = None
     on_failure: OnFailure = "skip"
     limits: Grant | None = None
-
-
-Form = Literal["text", "json", "board"]
-"""What a block holds: any text; JSON that fits a schema; or a board of tasks, which is such JSON, too."""
 
 
 class BlockSpec(Frozen):

@@ -7,9 +7,11 @@ from typing import Literal
 from .event import Event
 from .text import Text
 
-Kind = Literal["alternation", "same_call", "same_state", "monologue", "starvation", "undoing", "fan_out"]
+Kind = Literal[
+    "alternation", "same_call", "same_state", "monologue", "starvation", "undoing", "fan_out", "overdue_task"
+]
 """Work that goes round and round; the same call, or the same words, again and again; nobody else and nothing
-new; somebody whose turn never comes; edits that take each other back; ever more messages."""
+new; somebody whose turn never comes; edits that take each other back; ever more messages; a task that is late."""
 
 Policy = Literal["warn", "tell", "ask", "stop"]
 """What follows: it is recorded; and the agents concerned are told at their next model call; or the one who has most to

@@ -147,7 +147,7 @@ def evolve(state: AgentState, event: Event) -> AgentState:
             return laid_out(_effective(replace(state, declared=spec)), layout_of(state))
         case BlockAttached(by=by, use=use, tools=tools):
             attached = (*_less(state, by, use.label), (by, use))
-            return _effective(replace(state, attached=attached, came=tools_in(tools) or state.came))
+            return _effective(replace(state, attached=attached, came=_more(state.came, tools_in(tools))))
         case BlockDetached(by=by, use=use):
             return _effective(replace(state, attached=_less(state, by, use.label)))
         case TurnStarted():
@@ -160,6 +160,10 @@ def evolve(state: AgentState, event: Event) -> AgentState:
             return replace(state, tools=tools, model=model)
         case _:
             return _of_tool(_of_model(state, event), event)
+
+
+def _more(came: tuple[ToolSpec, ...], tools: tuple[ToolSpec, ...]) -> tuple[ToolSpec, ...]:
+    return tuple({tool.name: tool for tool in (*came, *tools)}.values())
 
 
 def _less(state: AgentState, by: str, label: str) -> tuple[tuple[str, BlockUse], ...]:

@@ -62,6 +62,7 @@ def _line(stream: str, history: BlockHistory) -> tuple[RenderableType, ...]:
 
 for _verb in (archive, insert, forget, search, blame, impact):
     memory.command(_verb)
+memory.command("callboard.scripts.memory_board:board", name="board")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import JsonValue
 from rich.console import RenderableType
 from rich.table import Table
@@ -14,12 +16,14 @@ SHOWN = 6
 """Positions that a line shows of one symptom; JSON has all that there are."""
 
 
-async def found_in(store: EventStore, thresholds: Thresholds, trace: str = "") -> list[Symptom]:
-    """Return what the log shows, of one request or of all."""
+async def found_in(
+    store: EventStore, thresholds: Thresholds, trace: str = "", *, now: datetime | None = None
+) -> list[Symptom]:
+    """Return what the log shows, of one request or of all; with `now` also what is late by then."""
     detector, found = Detector(thresholds), list[Symptom]()
     async for event in store.read_all():
         found += [one for one in detector.take(event) if not trace or one.trace == trace]
-    return found
+    return found if trace or now is None else [*found, *detector.end(now)]
 
 
 def show_symptoms(found: list[Symptom], *, as_json: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -61,7 +62,7 @@ async def trace(
     async with SQLiteStore.open(log, mode="read") as store:
         if findings:
             one = (await requested(store, request))[0].trace if request else ""
-            found = await found_in(store, limits, one)
+            found = await found_in(store, limits, one, now=datetime.now(UTC))
             show_symptoms(found, as_json=as_json)
             return FOUND if found else FINE
         if request:

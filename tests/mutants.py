@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .archive_mutations import ARCHIVE_MUTANTS
 from .blame_mutations import BLAME_MUTANTS
+from .board_mutations import BOARD_MUTANTS
 from .limit_mutations import LIMIT_MUTANTS
 from .mail_mutations import MAIL_MUTANTS
 from .model_mutations import MODEL_MUTANTS
@@ -42,6 +43,7 @@ OTHERS = (
     *ARCHIVE_MUTANTS,
     *SEARCH_MUTANTS,
     *BLAME_MUTANTS,
+    *BOARD_MUTANTS,
 )
 ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from callboard import Block, Group, RequestFailed, RoundRobin, System
 
 from .archive_scenarios import ARCHIVES
+from .board_scenarios import BOARDS
 from .limit_scenarios import LIMITED
 from .mail_scenarios import MAIL
 from .message_scenarios import MESSAGE_SCENARIOS
@@ -134,7 +135,7 @@ BASIC = [
 
 SCENARIOS = [
     *BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED, *WINDOWED, *ARCHIVES,
-    *SEARCHING,
+    *SEARCHING, *BOARDS,
 ]  # fmt: skip
 
 CANCELS = [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from callboard import (
     Agent,
     Block,
+    Board,
     Dynamic,
     Group,
     Handoff,
@@ -74,6 +75,17 @@ def teller(name: str) -> Agent:
 
 A, B, C, BOSS = agent("a"), agent("b"), agent("c"), agent("boss")
 PLAN = Block("plan", "turn left")
+TASK = {"id": "t1", "description": "a map", "assigned_to": "a", "status": "in_progress", "due_date": "2025-12-31"}
+LATE = Board(value={"active_tasks": [TASK]})
+TIMELY = Board(
+    value={
+        "active_tasks": [
+            {**TASK, "status": "completed"},
+            {**TASK, "id": "t2", "due_date": "2026-01-01", "assigned_to": "", "status": "pending"},
+            {"id": "t3", "description": "a sketch"},
+        ]
+    }
+)
 TREE = {f"{x}{n}": [f"x{n + 1}", f"y{n + 1}"] for n in range(5) for x in "xy"}
 
 SICK: dict[str, tuple[Scenario, list[str]]] = {
@@ -167,10 +179,25 @@ SICK: dict[str, tuple[Scenario, list[str]]] = {
         ),
         ["fan_out x0 5/5"],
     ),
+    "overdue_task": (
+        Scenario(
+            "a task that was due the day before",
+            (agent("a", blocks=(LATE,)),),
+            calling(("task_update", {"label": "tasks", "id": "t1", "notes": "still at it"}), times=1),
+            asking("a"),
+        ),
+        ["overdue_task a 1/1"],
+    ),
 }
 """By the name of its log, with the symptoms that it shows: kind, who, and what was measured against which limit."""
 
 HEALTHY: dict[str, Scenario] = {
+    "board": Scenario(
+        "tasks that are in time, done, or have no date",
+        (Group("pair", (agent("a", blocks=(TIMELY,)), agent("b", blocks=(TIMELY,))), RoundRobin(max_turns=2)),),
+        calling(("task_claim", {"label": "tasks"}), ("task_claim", {"label": "tasks"}), times=2),
+        asking("pair"),
+    ),
     "round-robin": Scenario(
         "a long round robin",
         (Group("talk", (agent("a", search), B, C), RoundRobin(max_turns=40)),),

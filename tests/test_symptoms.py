@@ -154,7 +154,7 @@ def test_a_key_names_a_symptom_once_and_holds_no_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", SICK)
 def test_a_threshold_of_zero_switches_a_kind_off(name: str) -> None:
-    off = "alternation same_call same_state monologue turns_away waiting undoing messages widening".split()
+    off = "alternation same_call same_state monologue turns_away waiting undoing messages widening overdue_task".split()
     assert not symptoms(golden(name), Thresholds.model_validate(dict.fromkeys(off, 0)))
     kind = SICK[name][1][0].split()[0]
     names = {"starvation": ("turns_away", "waiting"), "fan_out": ("messages", "widening")}.get(kind, (kind,))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from callboard.actors.archive_spec import Archive
     from callboard.actors.archives import ArchiveRef
+    from callboard.actors.board import Board
     from callboard.actors.breaker import Breaker
     from callboard.actors.embedder import Embedder
     from callboard.actors.group_ref import GroupRef
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from callboard.events.memory import MemoryStore
     from callboard.events.sqlite import SQLiteStore
     from callboard.projections.answer import Answer, Job, Turn
+    from callboard.projections.board import Task, TaskBoard
     from callboard.projections.group import GroupState
     from callboard.projections.impact import Impact, impact_of
     from callboard.projections.projection import Projection, replay
@@ -64,6 +66,7 @@ _HOMES = {
     "Blamed": "projections.provenance",
     "Block": "actors.specs",
     "BlockRef": "actors.ref",
+    "Board": "actors.board",
     "Breaker": "actors.breaker",
     "CallboardError": "events.errors",
     "Choose": "actors.patterns",
@@ -107,6 +110,8 @@ _HOMES = {
     "Spoke": "actors.until",
     "Supervisor": "actors.patterns",
     "System": "actors.system",
+    "Task": "projections.board",
+    "TaskBoard": "projections.board",
     "TextDelta": "actors.streaming",
     "TextMention": "actors.until",
     "Thresholds": "projections.symptoms",
@@ -141,6 +146,7 @@ __all__ = [
     "Blamed",
     "Block",
     "BlockRef",
+    "Board",
     "Breaker",
     "CallboardError",
     "Choose",
@@ -184,6 +190,8 @@ __all__ = [
     "Spoke",
     "Supervisor",
     "System",
+    "Task",
+    "TaskBoard",
     "TextDelta",
     "TextMention",
     "Thresholds",

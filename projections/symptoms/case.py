@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from callboard.projections.words import name_of
@@ -172,10 +173,47 @@ class Edit:
 
 @dataclass(slots=True)
 class Shared:
-    """A block that several may edit: its value, and its newest edits."""
+    """A block that several may edit: its value, whether each line of it is an item, and its newest edits."""
 
     value: str = ""
+    items: bool = False
     edits: list[Edit] = field(default_factory=list[Edit])
+
+
+@dataclass(slots=True)
+class Due:
+    """An open task with a date.
+
+    Attributes:
+        due: After which time it is late; `said` is the date as it stands on the board.
+        owner: Who has it; empty for nobody.
+        by: The stream of who changed it last, and `position` where; empty where it stands as it began.
+        looks: Hash of all that stands in it.
+        told: Whether it was said that it is late.
+    """
+
+    due: datetime
+    said: str
+    owner: str
+    status: str
+    by: str
+    position: int
+    looks: str
+    told: bool = False
+
+
+@dataclass(slots=True)
+class TaskList:
+    """A board of tasks: its value, its open tasks with a date, and the agents that have it.
+
+    Attributes:
+        next: When the next of the tasks is late of which that was not said; None for none.
+    """
+
+    value: str = ""
+    tasks: dict[str, Due] = field(default_factory=dict[str, Due])
+    holders: list[str] = field(default_factory=list[str])
+    next: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -191,6 +229,7 @@ class Watched:
     cases: dict[str, Case] = field(default_factory=dict[str, Case])
     queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
     blocks: dict[str, Shared] = field(default_factory=dict[str, Shared])
+    boards: dict[str, TaskList] = field(default_factory=dict[str, TaskList])
     members: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     declared: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     repeats: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])

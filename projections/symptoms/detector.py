@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from callboard.events import RecordedEvent
 from callboard.events.catalog import (
@@ -32,7 +33,7 @@ from callboard.events.catalog import (
 from callboard.projections.projection import Projection
 from callboard.projections.words import name_of
 
-from . import edits, fairness, passes, repeats
+from . import edits, fairness, overdue, passes, repeats
 from .case import Asked, Case, Hop, Queue, Shared, Tally, Turn, Waits, Watched
 from .symptom import Symptom, Thresholds, arguments_mark, known, mark
 
@@ -59,6 +60,7 @@ class Detector:
         self.state.position = event.position
         trace = event.data.correlation_id or ""
         kind = event.stream.split("-", 1)[0]
+        overdue.noted(self.state.boards, event)
         if kind == "block":
             return self._first_seen(self._of_block(event))
         self._lives(event)
@@ -66,8 +68,13 @@ class Detector:
         if trace and kind in ("agent", "group"):
             case = self.state.cases.setdefault(trace, Case())
             found = self._first_seen(self._of_case(case, trace, event))
+            found += self._first_seen(overdue.late(self.state.boards, event.recorded_at, self.thresholds, event))
             self._count(case, trace, event)
         return found
+
+    def end(self, now: datetime) -> list[Symptom]:
+        """Return what shows at `now`, after the last event, since time has passed."""
+        return list(overdue.late(self.state.boards, now, self.thresholds))
 
     def _first_seen(self, found: Iterable[Symptom]) -> list[Symptom]:
         fresh: list[Symptom] = []
@@ -121,7 +128,7 @@ class Detector:
         blocks, stream = self.state.blocks, event.stream
         match event.data:
             case BlockStarted(spec=spec) if spec.name == spec.label:  # others are of one agent alone
-                blocks[stream] = Shared(str(spec.value))
+                blocks[stream] = Shared(str(spec.value), items=spec.form != "text")
             case BlockEdited() as data if stream in blocks:
                 yield from edits.undoing(blocks[stream], data, stream, event.position, self.thresholds)
             case _:

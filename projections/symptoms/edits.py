@@ -21,10 +21,8 @@ def undoing(block: Shared, data: BlockEdited, stream: str, position: int, limits
     old = block.value
     block.value = spliced(old, data)
     trace = data.id.split("/", 1)[0]
-    edit = Edit(
-        data.to, trace, position, mark(old), mark(block.value), mark(old[data.at : data.at + data.cut]),
-        mark(f"{data.before}{data.put}{data.after}"),
-    )  # fmt: skip
+    cut, put = _changed(block, old, data)
+    edit = Edit(data.to, trace, position, mark(old), mark(block.value), mark(cut), mark(put))
     edit.undoes = "" if ERASED in (old, data.put) else _undone(block, edit)
     block.edits = [*block.edits, edit][-REMEMBERED:]
     if not limits.undoing or not edit.undoes:
@@ -40,6 +38,16 @@ def undoing(block: Shared, data: BlockEdited, stream: str, position: int, limits
         text = f"{names} took back each other's edits of the block {name_of(stream)} {len(here)} times"
         positions = latest([one.position for one in here])
         yield Symptom("undoing", trace, tuple(who), name_of(stream), positions, text, len(here), limit)
+
+
+def _changed(block: Shared, old: str, data: BlockEdited) -> tuple[str, str]:
+    """Return what gave way to what; where a line is an item, as whole lines, since many items change alike. Pure."""
+    first, end = data.at, data.at + data.cut
+    if not block.items:
+        return old[first:end], f"{data.before}{data.put}{data.after}"
+    first, end = old.rfind("\n", 0, first) + 1, old.find("\n", end)
+    after = 0 if end < 0 else len(old) - end
+    return old[first : len(old) - after], block.value[first : len(block.value) - after]
 
 
 def _undone(block: Shared, edit: Edit) -> str:

@@ -37,6 +37,7 @@ class Thresholds(BaseModel):
         undoing: Edits of one block by two agents, in one request, that take back what the other did, of the last 32.
         messages: Messages and turns that one request led to.
         widening: Steps away from a request of which each has at least twice as many messages as that before.
+        overdue_task: Days begun since a task on a board was due.
         with_news: How many times more often it may happen where something comes of it: rounds with new work in
             them; the same call with other results, or over several turns; the same words to something else; edits
             taken back over several requests.
@@ -54,6 +55,7 @@ class Thresholds(BaseModel):
     undoing: Annotated[int, Field(ge=0, le=32)] = 3
     messages: _Count = 1_000
     widening: _Count = 5
+    overdue_task: _Count = 1
     with_news: Annotated[int, Field(ge=1, le=1_000)] = 4
     tools: dict[str, _Count] = {}
 
