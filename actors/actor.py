@@ -26,6 +26,7 @@ from .commands import (
     Alter,
     Cancel,
     Command,
+    Configure,
     Delivery,
     Receive,
     Resolve,
@@ -254,7 +255,7 @@ class Actor(ABC, Generic[S]):
         for command in (*results, *fresh, *late):
             if isinstance(command, Cancel) and _answers(new, command.id):
                 continue  # it came in one step with an edit, which is done
-            if isinstance(command, Resolve | TakeDecision) and _keyed(new, f"command:{command.key}"):
+            if isinstance(command, Configure | Resolve | TakeDecision) and _keyed(new, f"command:{command.key}"):
                 continue  # its key came in one step with another decision, which counts
             for event in self.take(state, command):
                 state = type(self).evolve(state, event)
@@ -308,9 +309,9 @@ class Actor(ABC, Generic[S]):
     async def _is_new(self, one: Waiting) -> bool:
         """Return whether a delivery is to be taken in; one with an answer is answered from the log."""
         delivery, store = one.delivery, self.system.store
-        if isinstance(delivery, Resolve | TakeDecision) and delivery.key:
+        if isinstance(delivery, Configure | Resolve | TakeDecision) and delivery.key:
             return await store.find(self.stream, f"command:{delivery.key}") is None
-        if isinstance(delivery, Alter) and delivery.event.key and not isinstance(delivery.event, Reply):
+        if isinstance(delivery, Alter) and delivery.event.key:
             return await store.find(self.stream, delivery.event.key) is None
         if not isinstance(delivery, Receive | Cancel):
             return True

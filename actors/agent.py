@@ -29,7 +29,7 @@ from callboard.events.catalog import (
     TurnStarted,
 )
 from callboard.events.specs import AgentSpec
-from callboard.projections import AgentState
+from callboard.projections import AgentState, uses
 from callboard.projections.agent_calls import ToolCall
 from callboard.projections.paths import call_of
 from callboard.projections.prompt import is_object
@@ -172,9 +172,8 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
         return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect=effect)
     edit = "" if use.name in own_tools.OWN_TOOLS else memory.parsed(use.name, use.arguments)
     label = "" if isinstance(edit, str) else edit.label
-    stream = next((block.stream for block in state.spec.blocks if block.label == label), "")
+    stream, seen = uses.edited(state, label)
     stream = stream or own_tools.decider(state.spec, use.name)
-    seen = state.seen.get(label, 0)
     return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect="send", recipient=stream, seen=seen)
 
 
@@ -281,7 +280,7 @@ def _by_policy(state: AgentState, call: ToolCall) -> Event | None:
 def problem(state: AgentState, wanted: ToolCallRequested) -> str:
     """Return why a call cannot even begin, for the model to mend; empty where it can. Pure."""
     assert state.spec is not None
-    spec, tools = state.spec, {tool.name: tool for tool in state.abilities}
+    tools = {tool.name: tool for tool in state.abilities}
     if wanted.tool not in tools:
         return f"there is no tool {wanted.tool!r}; " + (f"there are: {', '.join(tools)}" if tools else "there are none")
     if wanted.arguments and not is_object(wanted.arguments):
@@ -297,12 +296,12 @@ def problem(state: AgentState, wanted: ToolCallRequested) -> str:
         asked = messaging.parsed(wanted.tool, wanted.arguments)
         return asked if isinstance(asked, str) else ""
     if wanted.tool in own_tools.OWN_TOOLS:
-        return own_tools.problem(spec, wanted.tool, wanted.arguments)
+        return own_tools.problem(state.spec, wanted.tool, wanted.arguments)
     edit = memory.parsed(wanted.tool, wanted.arguments)
     if isinstance(edit, str):
         return edit
-    use = next((block for block in spec.blocks if block.label == edit.label), None)
+    use = uses.use_of(state, edit.label)
     if use is None:
-        labels = ", ".join(block.label for block in spec.blocks)
-        return f"there is no memory block {edit.label!r}; there are: {labels}"
+        labels = ", ".join(uses.labels_of(state)) or "none"
+        return f"there is no memory block {edit.label[:80]!r}; there are: {labels}"
     return f"the memory block {edit.label!r} is read-only for you" if use.read_only else ""

@@ -11,12 +11,13 @@ import anyio
 
 from callboard.events import ModelError
 from callboard.events.catalog import ModelCallStarted, Usage
-from callboard.projections import Growing
+from callboard.projections import AgentState, Growing
 from callboard.projections import request as requests
 from callboard.projections.agent_calls import ModelCall
 from callboard.projections.contexts import layout_of
 from callboard.projections.estimate import tokens_in
 from callboard.projections.prompt import Line, Message, Shown, messages_of
+from callboard.projections.uses import named
 
 from . import calls, fallbacks
 from .breaker import CIRCUIT_OPEN
@@ -100,11 +101,8 @@ class Calling:
             self._actor.put(self._refuse(call, model, refused, cause))
             return
         assert state.spec is not None
-        uses, current = () if call.summarises else state.spec.blocks, list[Shown]()
-        for use in uses:
-            block = await self._actor.system.look(use.stream)
-            seen = state.seen.get(use.label)
-            current.append(requests.shown(block, use.label, me=self._actor.stream, seen=seen, read_only=use.read_only))
+        uses = state.spec.blocks
+        current = [] if call.summarises else await self._current(state)
         items = [] if call.summarises else requests.wanted(state)
         shown = [await self._block(label, version) for label, version in items]
         self._shown |= requests.by_version((*shown, *current))
@@ -115,6 +113,18 @@ class Calling:
             tokens = calls.tokens(state, call, current, shown)
             begin = replace(begin, room=await self._actor.system.treasury.hold(self._actor.stream, tokens, price))
         self._actor.put(begin)
+
+    async def _current(self, state: AgentState) -> list[Shown]:
+        """Return the blocks that the agent has, as they are now."""
+        uses = state.spec.blocks if state.spec else ()
+        blocks = {use.stream: await self._actor.system.look(use.stream) for use in uses}
+        return [
+            requests.shown(
+                blocks[use.stream], label, me=self._actor.stream, seen=state.seen.get(label),
+                read_only=use.read_only, use=use.label,
+            )
+            for label, use in named(state, blocks).items()
+        ]  # fmt: skip
 
     def _refuse(self, call: ModelCall, model: str, refused: Refused, cause: str) -> Refuse:
         """Say that an attempt does not go out; another model is asked at once, this one when it may be."""

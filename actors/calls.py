@@ -99,6 +99,7 @@ def begun(
         blocks={block.label: block.version for block in current},
         news=() if known is None else tuple(b.label for b in current if b.label in known and b.others),
         rendering=layout_of(state),
+        renamed={block.label: block.use for block in current if block.use},
         prompt="",
     )
     size = measured(evolve(state, started), by_version((*shown, *current)))

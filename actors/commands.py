@@ -35,7 +35,7 @@ class Delivery(Command):
 
 @dataclass(frozen=True, slots=True)
 class Receive(Delivery):
-    """Take in a message; the fields are those of `MessageSent`."""
+    """Take in a message; the fields are those of `MessageSent`. `by` is the person who asks for an edit, if named."""
 
     kind: Kind
     parts: tuple[Part, ...] = ()
@@ -51,6 +51,7 @@ class Receive(Delivery):
     use: BlockUse | None = None
     spec: AgentSpec | None = None
     expires: datetime | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,20 @@ class Alter(Delivery):
     """Record `event`, a change of the group or agent, unless it changes nothing."""
 
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Configure(Delivery):
+    """Change fields of the spec of a block.
+
+    Attributes:
+        by: Who says so, a person.
+        key: Names this very change, so that it counts once.
+    """
+
+    fields: dict[str, object]
+    by: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,10 @@ from callboard.events.specs import MemberUse, OnFailure, Scaling
 from callboard.projections import AgentState, GroupState
 from callboard.projections.words import name_of
 
+from .block_ref import BlockRef
 from .code import address_of, load
 from .commands import Alter
+from .library import Library
 from .names import checked_text
 from .patterns import Pattern
 from .ref import USER, Ref
@@ -150,15 +152,24 @@ class GroupRef(Ref):
             )
         return spec
 
-    async def attach(self, block: Block) -> None:
+    async def attach(self, block: Block | BlockRef | str, *, read_only: bool = False) -> None:
         """Share `block` with all who are in the group, and with those who join later.
+
+        Args:
+            block: One that is started with it; or of one that there is, its address, its name in the log, or its label.
 
         Raises:
             SpecError: It is owned by each agent.
+            NoSuchBlock: There is no such block.
         """
+        if not isinstance(block, Block):
+            name = block.name if isinstance(block, BlockRef) else block
+            block = Block(name_of(await Library.of(self.system).living(name)).replace(".", "-"), owned="." in name)
+        elif not block.owned:
+            await start_block(self.system, block)
         if block.owned:
             raise SpecError(f"block {block.label!r} is owned by each agent; share another")
-        await start_block(self.system, block)
+        block = block.read_only() if read_only else block
         share = share_of(block, members_write=self._members_write(await self.state()))
         await self._alter(BlockShared(share=share))
 

@@ -139,7 +139,29 @@ class Keep(BaseModel):
     fields: dict[str, JsonValue]
 
 
-AnyRequest = Settle | Redact | Requeue | Drop | Decide | End | Keep
+class Edit(BaseModel):
+    """Change a block as a person does.
+
+    Attributes:
+        block: Its name in the log.
+        verb: The name of an edit, `undo`, `redo`, `rename` or `retire`.
+        fields: The arguments of the edit, but the label.
+        seen: The version that whoever asks had read; 0 for the one that there is when this is taken up.
+        by: Who asks.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["edit"] = "edit"
+    key: str
+    block: str
+    verb: str
+    fields: dict[str, JsonValue] = {}
+    seen: int = 0
+    by: str = USER
+
+
+AnyRequest = Settle | Redact | Requeue | Drop | Decide | End | Keep | Edit
 """Anything that another process may want of the owner of a log."""
 
 _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])

@@ -14,9 +14,9 @@ from callboard.events import Event, Text
 from callboard.events.catalog import BlockEdited, BlockEditRefused
 from callboard.events.specs import Form, ToolSpec
 from callboard.projections import BlockState
-from callboard.projections.block import difference
-from callboard.projections.words import name_of
+from callboard.projections.uses import PEOPLE
 
+from . import refusals, undoing
 from .commands import Receive
 from .edit import Edit
 from .structured import ITEM_EDITS, fitted, item_edit
@@ -57,6 +57,15 @@ class Summarise(Edit):
     text: Annotated[str, Field(description="The summary that stands there instead.")]
 
 
+class Restore(Edit):
+    """Take the newest edit back, or make again the one that was taken back last. For people."""
+
+    of: Annotated[int, Field(ge=0, description="The version of that edit; 0 where there is none.")]
+    at: Annotated[int, Field(ge=0)] = 0
+    cut: Annotated[int, Field(ge=0)] = 0
+    text: str = ""
+
+
 SUMMARISE = "memory_summarise"
 
 EDITS: dict[str, type[Edit]] = {
@@ -67,6 +76,7 @@ EDITS: dict[str, type[Edit]] = {
     SUMMARISE: Summarise,
     **ITEM_EDITS,
     **TASK_EDITS,
+    **dict.fromkeys(undoing.VERBS, Restore),
 }
 """The arguments of each edit by the name of its tool."""
 
@@ -136,6 +146,10 @@ def faults(error: ValidationError) -> str:
 
 def decide(state: BlockState, request: Receive, now: datetime | None = None) -> Event:
     """Return what comes of an edit: `BlockEdited`, or why not; `now` is when a board says that it changed. Pure."""
+    if state.desk.retired:
+        return _refused(request, f"the memory block {state.spec.label if state.spec else ''!r} is retired")
+    if state.spec is not None and state.spec.read_only and request.sender != PEOPLE:
+        return _refused(request, f"{state.spec.label!r} is read-only for agents; a person can edit it")
     if request.edit not in EDITS:
         return _refused(request, f"a block knows no {request.edit or 'messages'}; it knows {', '.join(EDITS)}")
     edit = parsed(request.edit, request.arguments)
@@ -147,6 +161,8 @@ def decide(state: BlockState, request: Receive, now: datetime | None = None) -> 
         return _refused(
             request, f"{request.edit} is not for a block that holds {_HOLDS[state.spec.form]}; use {fitting}"
         )
+    if why := _pasted(state, edit):
+        return _refused(request, why)
     timed = task_edit(state, request, edit, now) if isinstance(edit, TaskEdit) else None
     landed = timed or _RULES[type(edit)](state, request, edit)
     landed = landed if isinstance(landed, str) else fitted(state, landed)
@@ -164,19 +180,38 @@ def decide(state: BlockState, request: Receive, now: datetime | None = None) -> 
 
 def _refused(request: Receive, why: str) -> BlockEditRefused:
     return BlockEditRefused(
-        id=request.id, to=request.sender, verb=request.edit, arguments=request.arguments, text=Text(f"refused: {why}")
-    )
+        id=request.id, to=request.sender, verb=request.edit, arguments=request.arguments,
+        text=Text(refusals.cut(f"refused: {why}", refusals.MOST)), by=request.by,
+    )  # fmt: skip
+
+
+def _pasted(state: BlockState, edit: Edit) -> str:
+    match edit:
+        case Append(text=text) | Insert(text=text) | Rewrite(text=text) | Summarise(text=text):
+            return refusals.pasted(state.value, text=text)
+        case Replace(old=old, new=new):
+            return refusals.pasted(state.value, old=old, new=new)
+        case _:
+            return ""
 
 
 def _spliced(
-    state: BlockState, request: Receive, put: str, *, at: int, cut: int = 0, before: str = "", after: str = ""
+    state: BlockState,
+    request: Receive,
+    put: str,
+    *,
+    at: int,
+    cut: int = 0,
+    before: str = "",
+    after: str = "",
+    of: int = 0,
 ) -> BlockEdited:
     assert state.spec is not None
     said = request.arguments.pick(put)
     size = len(state.value) - cut + len(before) + len(said) + len(after)
     return BlockEdited(
         id=request.id, to=request.sender, verb=request.edit, at=at, cut=cut, before=before, put=said,
-        after=after, size=size, limit=state.spec.limit,
+        after=after, size=size, limit=state.spec.limit, of=of, by=request.by,
     )  # fmt: skip
 
 
@@ -188,23 +223,24 @@ def _append(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | st
 
 def _replace(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
     assert isinstance(edit, Replace)
-    places = _places(state.value, edit.old)
+    places = refusals.places(state.value, edit.old)
     if not places:
-        return f"{_quoted(edit.old)} does not stand in the block; it reads:\n{state.value}"
+        return refusals.missing(state.value, edit.old)
     if len(places) > 1:
-        lines = ", ".join(str(state.value.count("\n", 0, place) + 1) for place in places)
-        return (
-            f"{_quoted(edit.old)} stands in it {len(places)} times, in lines {lines}; give more of the text around it"
-        )
+        return refusals.several(state.value, edit.old, places)
     return _spliced(state, request, "new", at=places[0], cut=len(edit.old))
 
 
 def _insert(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
     assert isinstance(edit, Insert)
     lines = state.value.removesuffix("\n").split("\n") if state.value else []
+    then = state.lines_at(request.seen) if request.seen else len(lines)
+    if edit.line > then:
+        had = "has" if then == len(lines) else "had, when you read it,"
+        return f"there is no line {edit.line}; the block {had} {then}, so 0 to {then} can be given, or -1"
     line = len(lines) if edit.line == -1 else edit.line
-    if line > len(lines):
-        return f"there is no line {line}; the block has {len(lines)}, so 0 to {len(lines)} can be given, or -1"
+    if edit.line != -1 and request.seen:
+        line = state.place_since(request.seen, edit.line)
     at = min(sum(len(one) + 1 for one in lines[:line]), len(state.value))
     if line and line == len(lines) and not state.value.endswith("\n"):
         return _spliced(state, request, "text", at=at, before="\n")
@@ -214,18 +250,14 @@ def _insert(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | st
 def _rewrite(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
     assert isinstance(edit, Rewrite)
     if names := _others(state, request):
-        changed = "\n".join(difference(edit.text, state.value))
-        return (
-            f"{names} changed the block since you read it. What stands in it now, against your text "
-            f"(- yours, + now):\n{changed}"
-        )
+        return f"{names} changed the block since you read it. {refusals.against(edit.text, state.value)}"
     return _spliced(state, request, "text", at=0, cut=len(state.value))
 
 
 def _summarise(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
     assert isinstance(edit, Summarise)
     if names := _others(state, request):
-        return f"{names} changed the block since you read it; it reads:\n{state.value}"
+        return f"{names} changed the block since you read it; {refusals.reading(state.value, edit.first)}"
     lines = state.value.split("\n")
     if not edit.first <= edit.last <= len(lines):
         return f"there are no lines {edit.first} to {edit.last}; the block has {len(lines)}"
@@ -234,9 +266,15 @@ def _summarise(state: BlockState, request: Receive, edit: Edit) -> BlockEdited |
     return _spliced(state, request, "text", at=at, cut=cut)
 
 
+def _restore(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
+    assert isinstance(edit, Restore)
+    why = undoing.refusal(state, request, of=edit.of, at=edit.at, cut=edit.cut)
+    return why or _spliced(state, request, "text", at=edit.at, cut=edit.cut, of=edit.of)
+
+
 def _others(state: BlockState, request: Receive) -> str:
     """Return who else changed the block since the editor read it; empty where nobody did."""
-    return " and ".join(name_of(stream) for stream in state.others_since(request.seen, request.sender))
+    return " and ".join(state.editors_since(request.seen, request.sender, request.by))
 
 
 _RULES: dict[type[Edit], Callable[[BlockState, Receive, Edit], BlockEdited | str]] = {
@@ -246,16 +284,5 @@ _RULES: dict[type[Edit], Callable[[BlockState, Receive, Edit], BlockEdited | str
     Rewrite: _rewrite,
     Summarise: _summarise,
     **dict.fromkeys(ITEM_EDITS.values(), item_edit),
+    Restore: _restore,
 }
-
-
-def _places(value: str, old: str) -> list[int]:
-    places, start = list[int](), value.find(old)
-    while start >= 0:
-        places.append(start)
-        start = value.find(old, start + 1)
-    return places
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -11,7 +11,7 @@ import structlog
 
 from callboard.events import CallboardError, LogError
 
-from . import archives, cancelling, inbox, letters, people, post
+from . import archives, cancelling, editing, inbox, letters, people, post
 
 if TYPE_CHECKING:
     from .system import System
@@ -45,6 +45,8 @@ async def obey(system: System, command: inbox.AnyRequest) -> None:
         await archives.keep(system, command)
     elif isinstance(command, inbox.End):
         await cancelling.cancel(system, command.trace, people.checked_name(command.by))
+    elif isinstance(command, inbox.Edit):
+        await editing.edit(system, command)
     else:
         await redact(system, command.positions, command.reason)
 

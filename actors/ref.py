@@ -1,4 +1,4 @@
-"""Where requests from outside come in: `Ref` for agents and groups, `BlockRef` for blocks."""
+"""Where requests from outside come in: `Ref` for agents and groups."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Unpack
 
 import anyio
 from pydantic import BaseModel, JsonValue
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from callboard.events import CallboardError, RecordedEvent, Text, TextRefused
 from callboard.events.catalog import AgentRetired, ModelCallStarted, Part, Reply
 from callboard.events.codec import MAX_TEXT
-from callboard.projections import BlockHistory, BlockState, block_history, replay
 from callboard.projections.answer import Answer
-from callboard.projections.impact import Impact, impact_of
-from callboard.projections.provenance import Blamed, blamed
 from callboard.projections.words import name_of
 
 from .commands import Alter, Cancel, Receive
@@ -30,8 +27,10 @@ from .streaming import TextDelta
 
 if TYPE_CHECKING:
     from .archives import ArchiveRef
+    from .block_ref import BlockRef
     from .search import Hits
     from .searches import Bounds
+    from .specs import Block
     from .system import System
 
 WAITING = 1_000
@@ -219,6 +218,26 @@ class Ref:
         id = f"{self.system.outside.key()}/{self.name}"
         await self.system.deliver(self.address, Alter(id, USER, AgentRetired(id=id)))
 
+    async def attach(self, block: Block | BlockRef | str, *, read_only: bool = False) -> None:
+        """Give this agent a block from its next model call on; twice is once.
+
+        Args:
+            block: One that is started with it; or of one that there is, its address, its name in the log, or its label.
+
+        Raises:
+            SpecError: The agent has another block of that label, or this one with other access.
+            NoSuchBlock: There is no such block.
+        """
+        await self.system.attach(self.address, block, read_only=read_only)
+
+    async def detach(self, label: str) -> None:
+        """Take a block from this agent, whoever gave it, also when its spec is started again; what it holds stays.
+
+        Raises:
+            SpecError: The agent has no such block.
+        """
+        await self.system.detach(self.address, label)
+
     def _request(
         self,
         text: str | BaseModel,
@@ -338,75 +357,3 @@ class Run:
             if isinstance(event.data, Reply) and event.data.id == self._request.id:
                 self._send.close()
                 return
-
-
-@dataclass(frozen=True, slots=True)
-class BlockRef:
-    """The address of a block."""
-
-    address: str
-    system: System
-
-    async def value(self) -> str:
-        """Return what it holds now."""
-        state: BlockState = await self.system.look(self.address)
-        return state.value
-
-    async def data(self) -> JsonValue:
-        """Return what a block holds that holds JSON.
-
-        Raises:
-            ValueError: It holds no JSON.
-        """
-        return from_json(await self.value())
-
-    async def history(self) -> BlockHistory:
-        """Return every version and every refused edit, oldest first."""
-        return await replay(self.system.store, block_history, stream=self.address)
-
-    async def blame(self, *, at: int | None = None) -> Blamed:
-        """Return who wrote what of it, now or at position `at`, and where that comes from.
-
-        Raises:
-            NotInBlock: It had not begun by then.
-        """
-        return await blamed(self.system.store, self.address, at=at)
-
-    async def impact(
-        self, *, version: int | None = None, line: int | None = None, at: int | None = None, follow: bool = False
-    ) -> Impact:
-        """Return which model calls had the text of a version, or a line, in their prompt; as `impact_of`."""
-        return await impact_of(self.system.store, self.address, version=version, line=line, at=at, follow=follow)
-
-    async def append(self, text: str, *, key: str | None = None) -> str:
-        """Add `text` as new lines at the end; return what the block answers.
-
-        Raises:
-            RequestFailed: The edit was refused; says why.
-        """
-        return await self._edit("memory_append", {"text": text}, key)
-
-    async def replace(self, old: str, new: str, *, key: str | None = None) -> str:
-        """Put `new` where `old` stands, exactly once; else as `append`."""
-        return await self._edit("memory_replace", {"old": old, "new": new}, key)
-
-    async def insert(self, line: int, text: str, *, key: str | None = None) -> str:
-        """Insert `text` after `line`, 0 for the top and -1 for the end; else as `append`."""
-        return await self._edit("memory_insert", {"line": line, "text": text}, key)
-
-    async def rewrite(self, text: str, *, key: str | None = None) -> str:
-        """Replace all of it; refused where somebody changed it while this was on its way; else as `append`."""
-        return await self._edit("memory_rewrite", {"text": text}, key)
-
-    async def edit(self, verb: str, /, *, key: str | None = None, **arguments: JsonValue) -> str:
-        """Edit it as the tool `verb` would, such as `task_claim` of a board; else as `append`."""
-        return await self._edit(verb, arguments, key)
-
-    async def _edit(self, verb: str, fields: dict[str, JsonValue], key: str | None) -> str:
-        state: BlockState = await self.system.look(self.address)
-        assert state.spec is not None
-        arguments = to_json({"label": state.spec.label, **fields}).decode()
-        name = self.system.outside.key() if key is None else checked_key(key)
-        id = f"{name}/{state.spec.name}"
-        edit = Receive(id, USER, "edit", edit=verb, arguments=Text(arguments), seen=state.version)
-        return await self.system.request(self.address, edit)

@@ -8,6 +8,7 @@ from callboard.events.catalog import (
     AgentRetired,
     BlockAttached,
     BlockDetached,
+    BlockRetired,
     MessageDropped,
     MessageExpired,
     MessageReceived,
@@ -88,7 +89,7 @@ def take(desk: Desk, command: Command) -> list[Event]:
         case Alter(event=SymptomFound() as found):
             return [found, *limits.asks_about(desk, found)]
         case Alter(event=event):
-            return [] if isinstance(event, AgentRetired) and desk.retired else [event]
+            return [] if isinstance(event, AgentRetired | BlockRetired) and desk.retired else [event]
         case TakeTime() | TimeUp():
             return _of_time(desk, command)
         case TakeDecision():

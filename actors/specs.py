@@ -23,6 +23,7 @@ from callboard.projections.prompt import RENDERING
 
 from . import fallbacks, own_tools
 from .archive_spec import Archive, checked_archive
+from .block_fields import checked_fields
 from .code import address_of, fields_of
 from .forms import as_held, form_of
 from .limits import Limits
@@ -55,6 +56,9 @@ class Block:
         writers: Who may edit it, by name, where a group shares it; see `written_by`. None for all.
         schema: What its value fits, as a pydantic class or a JSON schema of an object or a list; None for any text.
         form: `text`; `json`, which follows from a schema; `board` for tasks, see `Board`.
+        locked: Whether no agent may edit it, whoever has it; people may.
+        tags: What it is found by; see `System.blocks`.
+        metadata: Facts of the program's own, as JSON. No prompt shows them.
     """
 
     label: str
@@ -67,15 +71,21 @@ class Block:
     writers: tuple[str, ...] | None = None
     schema: Output = field(default=None, hash=False)  # it may be a dict
     form: Form = "text"
+    locked: bool = False
+    tags: Iterable[str] = ()
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], hash=False)
 
     def __post_init__(self) -> None:
         checked_name(self.label, "a block")
         checked_text(self.value, f"the value of block {self.label!r}")
-        checked_text(self.description, f"the description of block {self.label!r}")
+        fields = checked_fields(
+            f"block {self.label!r}", description=self.description, limit=self.limit, locked=self.locked,
+            tags=self.tags, metadata=self.metadata,
+        )  # fmt: skip
+        object.__setattr__(self, "tags", fields["tags"])
+        object.__setattr__(self, "metadata", fields["metadata"])
         object.__setattr__(self, "form", form_of(self))
         object.__setattr__(self, "value", as_held(self))
-        if self.limit < 1:
-            raise SpecError(f"block {self.label!r} has limit {self.limit}; at least 1 character is wanted")
         if len(self.value) > self.limit:
             raise SpecError(
                 f"the value of block {self.label!r} has {len(self.value):,} characters, "
@@ -102,6 +112,9 @@ class Block:
             value=Text(self.value),
             description=self.description,
             limit=self.limit,
+            read_only=self.locked,
+            tags=tuple(self.tags),
+            metadata=dict(self.metadata),
             form=self.form,
             schema_of=schema_for(self.schema, f"schema of block {self.label!r}", arrays=True),
             schema_code=code_for(self.schema),

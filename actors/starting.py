@@ -92,7 +92,7 @@ async def _start(system: System, spec: Agent | Group | Block | Archive) -> str:
             group = spec.spec()
             begin = Start(spec.name, USER, GroupStarted(spec=group), GroupChanged(spec=group))
         case Block():
-            return await start_block(system, spec)
+            return await start_block(system, spec, revives=True)
         case Archive():
             return await start_archive(system, spec)
     await system.deliver(spec.stream, begin)
@@ -110,15 +110,20 @@ async def check_block(system: System, block: Block, agent: str = "") -> None:
         check_kept(block.spec(agent), state.value)
 
 
-async def start_block(system: System, block: Block, agent: str = "") -> str:
+async def start_block(system: System, block: Block, agent: str = "", *, revives: bool = False) -> str:
     """Start a block, as `agent` has it or as one that is shared; return its stream.
+
+    One that is retired stays so, unless this `revives` it.
 
     Raises:
         SpecError: It holds what does not fit what it is to hold from now on.
     """
     await check_block(system, block, agent)
     stream, data = f"block-{block.name_for(agent)}", block.spec(agent)
-    known = (await system.look(stream)).spec
+    state: BlockState = await system.look(stream)
+    known = state.declared
+    if state.desk.retired and not revives:
+        return stream
     if known is not None:
         data = data.model_copy(update={"value": known.value})
     await system.deliver(stream, Start(data.name, USER, BlockStarted(spec=data), BlockChanged(spec=data)))

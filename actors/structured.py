@@ -201,7 +201,7 @@ def edited(state: BlockState, request: Receive, value: JsonValue, note: str = ""
     at, cut, put = splice(state.value, new)
     return BlockEdited(
         id=request.id, to=request.sender, verb=request.edit, at=at, cut=cut, put=Text(put), size=len(new),
-        limit=state.spec.limit, note=Text(note),
+        limit=state.spec.limit, note=Text(note), by=request.by,
     )  # fmt: skip
 
 

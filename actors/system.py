@@ -31,6 +31,8 @@ from .archive import ArchiveActor
 from .archive_spec import Archive
 from .archives import Archives
 from .block import BlockActor
+from .block_ref import BlockRef
+from .blocks import Blocks
 from .breaker import USUAL, Breaker
 from .code import Code
 from .commands import Delivery, Receive, Start, TakeAnswer
@@ -45,7 +47,7 @@ from .people import People
 from .post import Post
 from .prices import Price, Prices
 from .providers import CALLS_AT_ONCE, Providers
-from .ref import USER, BlockRef, Ref
+from .ref import USER, Ref
 from .search import Embedder, Index
 from .searches import Searches
 from .snapshots import Snapshots
@@ -65,7 +67,7 @@ GRACE = 30.0
 """Seconds that leaving a system waits for work that can go on."""
 
 
-class System(People, Post, Archives, Searches):
+class System(People, Post, Archives, Searches, Blocks):
     """Actors over one log. An address is the name of a stream; an actor is made when mail comes."""
 
     def __init__(
@@ -255,8 +257,12 @@ class System(People, Post, Archives, Searches):
     @overload
     async def start(self, spec: Group) -> GroupRef: ...
     @overload
-    async def start(self, spec: Agent | Group | Block | Archive) -> Ref: ...
-    async def start(self, spec: Agent | Group | Block | Archive) -> Ref:
+    async def start(self, spec: Block) -> BlockRef: ...
+    @overload
+    async def start(self, spec: Agent | Group | Archive) -> Ref: ...
+    @overload
+    async def start(self, spec: Agent | Group | Block | Archive) -> Ref | BlockRef: ...
+    async def start(self, spec: Agent | Group | Block | Archive) -> Ref | BlockRef:
         """Start an agent, a block, an archive, or a group with all that it needs; return its address.
 
         Twice is once: a spec is compared with that of the last start, and a change of it is recorded and
@@ -266,6 +272,8 @@ class System(People, Post, Archives, Searches):
             SpecError: The name belongs to something else, or a group would change its kind of pattern.
         """
         stream = await starting.start(self, spec)
+        if isinstance(spec, Block):
+            return BlockRef(stream, self)
         return GroupRef(stream, self) if isinstance(spec, Group) else Ref(stream, self)
 
     def __getitem__(self, name: str) -> Ref:
@@ -323,10 +331,6 @@ class System(People, Post, Archives, Searches):
 
     def _names(self, *kinds: str) -> list[str]:
         return sorted(stream.split("-", 1)[1] for stream in self._started if stream.startswith(kinds))
-
-    def block(self, name: str) -> BlockRef:
-        """Return the address of the block called `name`: its label, or `<agent>.<label>` of one that is owned."""
-        return BlockRef(f"block-{name}", self)
 
     # -- mail -----------------------------------------------------------------------------------
 

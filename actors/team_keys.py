@@ -53,6 +53,9 @@ class BlockKeys(Keys):
     description: _Words = ""
     form: Form = "text"
     holds: str | dict[str, JsonValue] = Field({}, alias="schema")
+    locked: bool = False
+    tags: list[_Words] = []
+    metadata: dict[str, JsonValue] = {}
 
 
 class ArchiveKeys(Keys):

@@ -50,6 +50,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
         model: The model that this attempt asks for; empty for the system's own.
         blocks: The version of each block that the agent reads, by label.
         news: Labels of blocks that others changed since the turn's first call.
+        renamed: The label of the agent's use of a block, by the label shown, where they differ.
         prompt: Hash of the request, 16 hex digits.
         hold: What is set aside for this attempt, where tokens or money are limited.
         tokens: About how many tokens the prompt has, as counted before any provider did.
@@ -59,6 +60,7 @@ class ModelCallStarted(Event, goes_on="call", takes_in=True):
     model: str = ""
     blocks: dict[str, int] = {}
     news: tuple[str, ...] = ()
+    renamed: dict[str, str] = {}
     rendering: int = 1
     prompt: str
     hold: Hold | None = None

@@ -22,7 +22,8 @@ CallboardError
 ├── TextRefused                 a text that cannot be taken in
 ├── DeliveryFailed              a message that is in nobody's stream
 │   ├── NoSuchActor             nobody of that name was ever started
-│   │   └── NoSuchArchive       no archive of that name
+│   │   ├── NoSuchArchive       no archive of that name
+│   │   └── NoSuchBlock         no block is meant by a name, or more than one
 │   ├── ActorParked             its code cannot be found; `start` it
 │   ├── ActorStopped            it failed too often; mend the cause and `start` it
 │   ├── WaitsInCircle           whoever is asked waits for the asker
@@ -32,6 +33,7 @@ CallboardError
 │   └── Undelivered             the recipient stopped first; deliver again
 ├── NotWaiting                  a call, a request or a message that does not wait for what is said of it
 │   └── AlreadyDecided          a person decided before
+├── NoSuchVersion               a version of a block that there is not, or not yet
 ├── ApprovalMismatch            a decision about other arguments than those of the call
 ├── OutputInvalid               an answer that is not the data that is wanted
 ├── RequestFailed               a request that ended without an answer
@@ -41,7 +43,7 @@ CallboardError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class CallboardError(Exception):
@@ -236,6 +238,17 @@ class NoSuchArchive(NoSuchActor):
         self.args = (f"there is no archive {name!r} in this log; there are: {known or 'none'}",)
 
 
+class NoSuchBlock(NoSuchActor):
+    """No block is meant by a name, or `many` are; `labels` has those that there are, by stream, as they are now."""
+
+    def __init__(self, name: str, labels: Mapping[str, str], *, many: int = 0) -> None:
+        listed = ", ".join(f"{stream} (label {label!r})" for stream, label in labels.items()) or "none"
+        text = f"{name!r} names {many} blocks: {listed}; say which, by its stream"
+        super().__init__(name)
+        self.args = (text if many > 1 else f"there is no block {name!r} in this log; there are: {listed}",)
+        self.labels, self.many = dict(labels), many
+
+
 class ActorParked(DeliveryFailed):
     """The code of an actor cannot be found, so it waits for `start`."""
 
@@ -307,6 +320,14 @@ class AlreadyDecided(NotWaiting):
     def __init__(self, call: str, decided: str) -> None:
         super().__init__(call, f"was decided before: {decided}; nothing was changed")
         self.decided = decided
+
+
+class NoSuchVersion(CallboardError):
+    """A block had no value at that version or position."""
+
+    def __init__(self, block: str, what: str, wanted: str) -> None:
+        super().__init__(f"the block {block!r} has no {what}; {wanted}")
+        self.block = block
 
 
 class ApprovalMismatch(CallboardError):

@@ -32,7 +32,7 @@ class AgentRetired(Reply, takes_in=True):
 
 
 class BlockAttached(Reply, takes_in=True):
-    """The group whose stream is `by` gave a block; `tools` is a JSON array of the tools that come with it."""
+    """The group whose stream is `by`, or a person (`user`), gave a block; `tools` is a JSON array of its tools."""
 
     by: str
     use: BlockUse
@@ -40,7 +40,7 @@ class BlockAttached(Reply, takes_in=True):
 
 
 class BlockDetached(Reply, takes_in=True):
-    """The group whose stream is `by` took a block away."""
+    """The group whose stream is `by`, or a person (`user`), took a block away."""
 
     by: str
     use: BlockUse
@@ -69,9 +69,26 @@ class BlockStarted(Event, takes_in=True):
 
 
 class BlockChanged(Event, takes_in=True):
-    """The spec of a block changed; its value stays."""
+    """The spec of a block changed; its value stays.
+
+    Attributes:
+        by: Who changed it, a person; empty where it was started with another spec.
+        command: The key of this very change, from outside; empty where it was started.
+    """
 
     spec: BlockSpec
+    by: str = ""
+    command: str = ""
+
+    @property
+    def key(self) -> str | None:
+        return f"command:{self.command}" if self.command else None
+
+
+class BlockRetired(Reply, takes_in=True):
+    """The block takes no edits any more, and stands in no prompt; its history stays. `by` is the person who said so."""
+
+    by: str = ""
 
 
 class BlockEdited(Reply, takes_in=True):
@@ -83,6 +100,7 @@ class BlockEdited(Reply, takes_in=True):
         put: What the editor wrote, as it was said; of a block that holds JSON, what came of it there.
         note: What the editor is told besides; empty for nothing.
         size: Characters that the block holds now, of `limit`.
+        by: Name of the person who edited it, where `to` is `user` and one was given.
     """
 
     verb: str
@@ -95,6 +113,7 @@ class BlockEdited(Reply, takes_in=True):
     limit: int
     of: int = 0
     note: Text = Text()
+    by: str = ""
 
     @property
     def words(self) -> Text:
@@ -103,8 +122,9 @@ class BlockEdited(Reply, takes_in=True):
 
 
 class BlockEditRefused(TextReply, takes_in=True):
-    """An edit was refused; `text` says why, `arguments` what was asked for."""
+    """An edit was refused; `text` says why, `arguments` what was asked for; `by` is as in `BlockEdited`."""
 
     ok = False
     verb: str = ""
     arguments: Text = Text()
+    by: str = ""

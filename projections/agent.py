@@ -43,7 +43,7 @@ from callboard.events.catalog import (
 from callboard.events.specs import AgentSpec, BlockUse, ToolSpec
 
 from . import desk as desks
-from . import windows
+from . import uses, windows
 from .agent_calls import ModelCall, Note, ToolCall
 from .contexts import Context, hear, laid_out, layout_of, with_line
 from .desk import Desk
@@ -65,7 +65,8 @@ class AgentState:
     Attributes:
         spec: The agent as it is now.
         declared: As it was last started; groups may have given it blocks since.
-        attached: The blocks that groups gave it, as (stream of the group, block), with `came`, the tools for them.
+        attached: The blocks that groups and people gave it, as (stream of the group or `user`, block), with `came`,
+            the tools for them; `away` are the streams of those that people took, whoever else gives them.
         conversation: The one that the last turn was in; `others` holds the rest by name.
         lines: All it heard, said and got back there, oldest first.
         digest: Hash of `lines` as a model reads them; `tokens` says about how many tokens they have.
@@ -95,6 +96,7 @@ class AgentState:
     declared: AgentSpec | None = None
     attached: tuple[tuple[str, BlockUse], ...] = ()
     came: tuple[ToolSpec, ...] = ()
+    away: tuple[str, ...] = ()
     desk: Desk = Desk()
     conversation: str = "main"
     others: dict[str, Context] = field(default_factory=dict[str, Context])
@@ -144,12 +146,11 @@ def evolve(state: AgentState, event: Event) -> AgentState:
     state = windows.evolve(state, event)
     match event:
         case AgentStarted(spec=spec) | AgentChanged(spec=spec):
-            return laid_out(_effective(replace(state, declared=spec)), layout_of(state))
-        case BlockAttached(by=by, use=use, tools=tools):
-            attached = (*_less(state, by, use.label), (by, use))
-            return _effective(replace(state, attached=attached, came=_more(state.came, tools_in(tools))))
-        case BlockDetached(by=by, use=use):
-            return _effective(replace(state, attached=_less(state, by, use.label)))
+            return laid_out(uses.effective(replace(state, declared=spec)), layout_of(state))
+        case BlockAttached():
+            return uses.attached(state, event)
+        case BlockDetached():
+            return uses.detached(state, event)
         case TurnStarted():
             return hear(state)
         case TurnResumed():
@@ -160,31 +161,6 @@ def evolve(state: AgentState, event: Event) -> AgentState:
             return replace(state, tools=tools, model=model)
         case _:
             return _of_tool(_of_model(state, event), event)
-
-
-def _more(came: tuple[ToolSpec, ...], tools: tuple[ToolSpec, ...]) -> tuple[ToolSpec, ...]:
-    return tuple({tool.name: tool for tool in (*came, *tools)}.values())
-
-
-def _less(state: AgentState, by: str, label: str) -> tuple[tuple[str, BlockUse], ...]:
-    return tuple((group, use) for group, use in state.attached if (group, use.label) != (by, label))
-
-
-def _effective(state: AgentState) -> AgentState:
-    """Return `state` with the spec that comes of what was declared and what groups gave. Pure."""
-    spec = state.declared
-    if spec is None:
-        return state
-    blocks = {use.label: use for use in spec.blocks}
-    for _, use in state.attached:
-        own = blocks.get(use.label)
-        if own is None or (own.stream == use.stream and own.read_only):
-            blocks[use.label] = use
-    names = {tool.name for tool in spec.tools}
-    edits = state.attached and any(not use.read_only for use in blocks.values())
-    came = tuple(tool for tool in state.came if tool.name not in names) if edits else ()
-    changed = spec.model_copy(update={"blocks": tuple(blocks.values()), "tools": (*spec.tools, *came)})
-    return replace(state, spec=changed if state.attached else spec)
 
 
 def _of_model(state: AgentState, event: Event) -> AgentState:
@@ -228,9 +204,7 @@ def _shown(state: AgentState, started: ModelCallStarted) -> AgentState:
         fresh = {label: version for label, version in started.blocks.items() if label not in compiled}
         compiled = {**compiled, **fresh}
         notes = (*notes, Note(len(state.lines), news)) if news else notes
-    assert state.spec is not None
-    reads = {**state.reads, **{use.label: use for use in state.spec.blocks if use.label in started.blocks}}
-    return replace(state, compiled=compiled, notes=notes, seen=started.blocks, reads=reads)
+    return replace(state, compiled=compiled, notes=notes, seen=started.blocks, reads=uses.read(state, started))
 
 
 def _reply(state: AgentState, text: Text, uses: tuple[ToolUse, ...]) -> AgentState:

@@ -1,26 +1,44 @@
-"""The value of a memory block, and who changed it when."""
+"""The value of a memory block, who changed it, and where its lines went."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from difflib import unified_diff
+from itertools import takewhile
 
-from callboard.events import Event, RecordedEvent
-from callboard.events.catalog import BlockChanged, BlockEdited, BlockEditRefused, BlockStarted
+from callboard.events import Event
+from callboard.events.catalog import BlockChanged, BlockEdited, BlockRetired, BlockStarted
 from callboard.events.specs import BlockSpec
 
 from .desk import Desk
+from .desk import evolve as evolve_desk
 from .growing import Growing
+from .lines import Moved, carried, count, moved
 from .projection import Projection
+from .words import name_of
+
+UNSHOWN = frozenset({"value", "tags", "metadata"})
+"""Fields of a block's spec that stand in no prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An edit that landed: the version of the stream that it made, and the stream of who asked for it."""
+    """An edit that landed.
+
+    Attributes:
+        version: The version of the stream that it made.
+        by: The stream of who asked for it.
+        moved: What it did to the lines.
+        person: The name of the person who did, where one was given.
+        undoes, redoes: The version whose edit it took back, or made again; 0 of any other.
+    """
 
     version: int
     by: str
+    moved: Moved
+    person: str = ""
+    undoes: int = 0
+    redoes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +46,60 @@ class BlockState:
     """State of one memory block.
 
     Attributes:
+        declared: As it was last started; people may have changed it since.
         events: Events of the stream so far, refused edits counted: its version.
-        version: The version that set the value.
+        version: The version that set what a prompt shows of it.
         changes: Every edit that landed, oldest first.
     """
 
     spec: BlockSpec | None = None
+    declared: BlockSpec | None = None
     desk: Desk = Desk()
     events: int = 0
     version: int = 0
     value: str = ""
     changes: Growing[Change] = field(default_factory=Growing[Change])
 
+    def changes_since(self, version: int) -> list[Change]:
+        """Return the edits that landed after `version`, oldest first. Pure."""
+        return list(takewhile(lambda change: change.version > version, reversed(self.changes)))[::-1]
+
     def others_since(self, version: int, me: str) -> tuple[str, ...]:
         """Return the streams other than `me` that changed the block after `version`, oldest first. Pure."""
-        found: list[str] = []
+        return tuple(dict.fromkeys(change.by for change in self.changes_since(version) if change.by != me))
+
+    def editors_since(self, version: int, me: str, person: str = "") -> tuple[str, ...]:
+        """Return the names of those who changed the block after `version`, oldest first, but this one. Pure."""
+        others = [one for one in self.changes_since(version) if (one.by, one.person) != (me, person)]
+        return tuple(dict.fromkeys(change.person or name_of(change.by) for change in others))
+
+    def place_since(self, version: int, place: int) -> int:
+        """Return where a place between lines of the value at `version` is now. Pure."""
+        return carried(place, (change.moved for change in self.changes_since(version)))
+
+    def lines_at(self, version: int) -> int:
+        """Return how many lines the value had at `version`. Pure."""
+        since = [change.moved for change in self.changes_since(version)]
+        return count(self.value) - sum(came - gone for _, gone, came in since)
+
+    def to_undo(self) -> int:
+        """Return the version of the newest edit that was not taken back; 0 without one. Pure."""
+        settled = set[int]()
         for change in reversed(self.changes):
-            if change.version <= version:
-                break
-            if change.by != me:
-                found.append(change.by)
-        return tuple(dict.fromkeys(reversed(found)))
+            about = change.undoes or change.redoes or change.version
+            if about not in settled and not change.undoes:
+                return about
+            settled.add(about)
+        return 0
+
+    def to_redo(self) -> int:
+        """Return the version of the edit that was taken back last, with no other edit since; 0 without one. Pure."""
+        settled = set[int]()
+        for change in takewhile(lambda change: change.undoes or change.redoes, reversed(self.changes)):
+            if change.undoes and change.undoes not in settled:
+                return change.undoes
+            settled.add(change.undoes or change.redoes)
+        return 0
 
 
 def spliced(value: str, edit: BlockEdited) -> str:
@@ -61,49 +112,41 @@ def evolve(state: BlockState, event: Event) -> BlockState:
     state = replace(state, events=state.events + 1)
     match event:
         case BlockStarted(spec=spec):
-            return replace(state, spec=spec, version=state.events, value=str(spec.value))
-        case BlockChanged(spec=spec):
-            return replace(state, spec=spec, version=state.events)
-        case BlockEdited(to=to):
-            changes = state.changes.plus(Change(state.events, to))
-            value = spliced(state.value, event)
-            return replace(state, version=state.events, value=value, changes=changes)
+            value = str(spec.value) if state.spec is None else state.value  # one that comes back is as it was
+            desk = evolve_desk(state.desk, event)
+            return replace(state, spec=spec, declared=spec, version=state.events, value=value, desk=desk)
+        case BlockChanged():
+            return _changed(state, event)
+        case BlockEdited(at=at, cut=cut):
+            put = f"{event.before}{event.put}{event.after}"
+            changes = state.changes.plus(_change(state, event, moved(state.value, at, cut, put)))
+            return replace(state, version=state.events, value=spliced(state.value, event), changes=changes)
+        case BlockRetired():
+            return replace(state, desk=evolve_desk(state.desk, event))
         case _:
             return state
 
 
+def _change(state: BlockState, edit: BlockEdited, lines: Moved) -> Change:
+    undoes, redoes = (edit.of if edit.verb == verb else 0 for verb in ("undo", "redo"))
+    return Change(state.events, edit.to, lines, edit.by, undoes, redoes)
+
+
+def _changed(state: BlockState, event: BlockChanged) -> BlockState:
+    """Return `state` with another spec: of one that was declared, only what differs from the declared one before."""
+    before, declared, spec = state.spec, state.declared, event.spec
+    if not event.by and before is not None and declared is not None:
+        fields = {name: getattr(spec, name) for name in type(spec).model_fields}
+        differing = {name: value for name, value in fields.items() if value != getattr(declared, name)}
+        spec = before.model_copy(update=differing)
+    told = before is None or any(
+        getattr(spec, name) != getattr(before, name) for name in type(spec).model_fields if name not in UNSHOWN
+    )
+    declared = declared if event.by else event.spec
+    return replace(state, spec=spec, declared=declared, version=state.events if told else state.version)
+
+
 block_state: Projection[BlockState] = Projection("block", BlockState, lambda state, event: evolve(state, event.data))
-
-
-@dataclass(frozen=True, slots=True)
-class BlockVersion:
-    """One step in the life of a block.
-
-    Attributes:
-        by: The stream of who asked for it: an agent's, or `user`; empty for the first value.
-        call: The id of the tool call, or of the request from outside.
-        verb: `start`, or the name of the edit.
-        refused: Why it did not land; empty where it did.
-        diff: What it changed, as lines of a unified diff without a header.
-    """
-
-    position: int
-    version: int
-    at: datetime
-    by: str
-    call: str
-    verb: str
-    value: str
-    diff: tuple[str, ...]
-    refused: str = ""
-
-
-@dataclass(slots=True)
-class BlockHistory:
-    """Every version of a block, and every edit that was refused, oldest first."""
-
-    state: BlockState = field(default_factory=BlockState)
-    versions: list[BlockVersion] = field(default_factory=list[BlockVersion])
 
 
 def difference(old: str, new: str) -> tuple[str, ...]:
@@ -112,24 +155,12 @@ def difference(old: str, new: str) -> tuple[str, ...]:
     return tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
-def _remember(history: BlockHistory, event: RecordedEvent) -> BlockHistory:
-    old = history.state.value
-    history.state = evolve(history.state, event.data)
-    new = history.state.value
-    step: BlockVersion | None = None
-    place = event.position, event.version, event.recorded_at
-    match event.data:
-        case BlockStarted():
-            step = BlockVersion(*place, "", "", "start", new, difference("", new))
-        case BlockEdited(id=id, to=to, verb=verb):
-            step = BlockVersion(*place, to, id, verb, new, difference(old, new))
-        case BlockEditRefused(id=id, to=to, verb=verb, text=text):
-            step = BlockVersion(*place, to, id, verb, new, (), refused=str(text))
-        case _:
-            pass
-    if step is not None:
-        history.versions.append(step)
-    return history
-
-
-block_history: Projection[BlockHistory] = Projection("block_history", BlockHistory, _remember)
+def changed(old: str, edit: BlockEdited) -> tuple[str, ...]:
+    """Return what `edit` changes, at a cost that is not the block's length: its lines and one on each side. Pure."""
+    line = old.rfind("\n", 0, edit.at)
+    start = 0 if line < 0 else old.rfind("\n", 0, line) + 1
+    line = old.find("\n", edit.at + edit.cut)
+    end = -1 if line < 0 else old.find("\n", line + 1)
+    end = len(old) if end < 0 else end
+    moved = edit.model_copy(update={"at": edit.at - start})
+    return difference(old[start:end], spliced(old[start:end], moved))

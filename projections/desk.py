@@ -10,6 +10,8 @@ from callboard.events import Event, Text
 from callboard.events.catalog import (
     AgentRetired,
     AgentStarted,
+    BlockRetired,
+    BlockStarted,
     GroupRetired,
     GroupStarted,
     LimitReached,
@@ -123,9 +125,9 @@ def evolve(desk: Desk, event: Event) -> Desk:
         case SendAccepted(id=id) | SendAnswered(id=id) | SendFailed(id=id):
             sends = {i: send for i, send in desk.sends.items() if i != id}
             return replace(desk, sends=sends, cancelling=desk.cancelling - {id})
-        case AgentRetired() | GroupRetired():
+        case AgentRetired() | GroupRetired() | BlockRetired():
             return replace(desk, retired=True)
-        case AgentStarted() | GroupStarted():
+        case AgentStarted() | GroupStarted() | BlockStarted():
             return replace(desk, retired=False)
         case _:
             return desk

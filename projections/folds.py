@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from callboard.events import CallboardError, RecordedEvent
@@ -10,16 +11,18 @@ from callboard.events.catalog import ModelCallStarted
 
 from .agent import AgentState, agent_state
 from .archive import archive_state
-from .block import BlockHistory, BlockState, block_history
+from .block import BlockState
 from .conversation import Conversation, agent_conversation, group_conversation, request_conversation
 from .findings import Findings, Place
 from .group_folds import group_state
+from .growing import Growing
 from .passages import passages
 from .projection import Projection
 from .prompt import Shown
 from .request import fingerprint, shown, unknown_layout, wanted
 from .trace import traces
 from .usage import usage
+from .versions import BlockHistory, block_history
 
 BREAKS = (
     ArithmeticError, AssertionError, AttributeError, CallboardError, LookupError, RuntimeError, TypeError, ValueError,
@@ -49,7 +52,7 @@ class Folds:
         self._states: dict[tuple[str, str], Any] = {}
         self._broken: set[tuple[str, str]] = set()
         self._dim: set[str] = set()
-        self._blocks: dict[tuple[str, int], BlockState] = {}
+        self._blocks: dict[tuple[str, int], tuple[BlockState, int]] = {}
 
     def take(self, event: RecordedEvent, place: Place) -> None:
         """Fold `event` into every projection that it concerns."""
@@ -82,7 +85,13 @@ class Folds:
     def _remember_block(self, event: RecordedEvent) -> None:
         history = self._states.get((block_history.name, event.stream))
         if isinstance(history, BlockHistory):
-            self._blocks.setdefault((event.stream, history.state.version), history.state)
+            bare = replace(history.state, value="", changes=Growing())  # the values stand in the history
+            self._blocks.setdefault((event.stream, history.state.version), (bare, len(history.values)))
+
+    def _block(self, stream: str, version: int) -> BlockState:
+        state, edits = self._blocks[stream, version]
+        history: BlockHistory = self._states[block_history.name, stream]
+        return replace(state, value=history.values.after(edits))
 
     def _prompt(self, event: RecordedEvent, started: ModelCallStarted, place: Place) -> None:
         state = self._states.get((agent_state.name, event.stream))
@@ -113,7 +122,7 @@ class Folds:
             return None
         return {
             (label, at): shown(
-                self._blocks[uses[label].stream, at], label, me=stream, seen=None, read_only=uses[label].read_only
+                self._block(uses[label].stream, at), label, me=stream, seen=None, read_only=uses[label].read_only
             )
             for label, at in items
         }

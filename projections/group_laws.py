@@ -9,6 +9,8 @@ from callboard.events.catalog import (
     AgentRetired,
     BlockAttached,
     BlockDetached,
+    BlockEdited,
+    BlockRetired,
     ChoiceMade,
     GroupRetired,
     GroupScaled,
@@ -82,13 +84,14 @@ class GroupLaws:
     def _life(self, event: RecordedEvent, place: Place) -> None:
         data, stream = event.data, event.stream
         match data:
-            case AgentRetired() | GroupRetired():
+            case AgentRetired() | GroupRetired() | BlockRetired():
                 self._retired.add(stream)
-            case MessageReceived() if stream in self._retired:
-                self._wrong(place, f"{data.id!r} is received", "nothing, since it is retired")
+            case MessageReceived() | BlockEdited() if stream in self._retired:
+                what = "received" if isinstance(data, MessageReceived) else "edited"
+                self._wrong(place, f"{data.id!r} is {what}", "nothing, since it is retired")
             case MessageSent(id=id, recipient=recipient, kind="attach" | "detach" as kind):
                 self._given[id] = recipient, kind
-            case BlockAttached(id=id) | BlockDetached(id=id):
+            case BlockAttached(id=id) | BlockDetached(id=id) if data.by != "user":
                 kind = "attach" if isinstance(data, BlockAttached) else "detach"
                 if self._given.pop(id, None) != (stream, kind):
                     self._wrong(place, f"{event.type} of {id!r}", f"a group that sent it to {stream} before")
@@ -96,7 +99,7 @@ class GroupLaws:
                 if wrong := misplaced(given, quotes):
                     self._wrong(place, f"a text at {wrong!r}, where data has none", "each in its place")
             case _:
-                if event.version > 1 and event.type in ("AgentStarted", "GroupStarted"):
+                if event.version > 1 and event.type in ("AgentStarted", "GroupStarted", "BlockStarted"):
                     self._retired.discard(stream)
 
     def _wrong(self, place: Place, found: str, wanted: str) -> None:

@@ -125,7 +125,7 @@ class Laws:
         if isinstance(data, BlockEdited | BlockEditRefused | PassageReply | PassageRefused):
             part, name = (-1, name) if data.to == "user" else (-3, name_of(data.to))
         if isinstance(data, BlockAttached | BlockDetached):
-            part, name = -3, name_of(data.by)
+            part, name = (-1, name) if data.by == "user" else (-3, name_of(data.by))
         if part is None:
             return
         parts = data.id.split("/")

@@ -93,6 +93,7 @@ class Shown:
 
     Attributes:
         others: Who else changed it since the agent saw it last, in order.
+        use: The label of the agent's use of it, where the block was renamed since; empty where that is `label`.
     """
 
     label: str
@@ -102,6 +103,7 @@ class Shown:
     limit: int = 0
     read_only: bool = False
     others: tuple[str, ...] = ()
+    use: str = ""
 
 
 def messages_of(line: Line, layout: int) -> list[Message]:

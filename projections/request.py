@@ -100,12 +100,18 @@ def fingerprint(state: AgentState, blocks: Blocks) -> str:
     return measured(state, blocks).fingerprint
 
 
-def shown(state: BlockState, label: str, *, me: str, seen: int | None, read_only: bool) -> Shown:
-    """Return a block as the agent whose stream is `me` is shown it; `seen` is the version that it saw last. Pure."""
+def shown(state: BlockState, label: str, *, me: str, seen: int | None, read_only: bool, use: str = "") -> Shown:
+    """Return a block as the agent whose stream is `me` is shown it; `seen` is the version that it saw last. Pure.
+
+    Args:
+        use: The label of its use of the block, where that may be another.
+    """
     assert state.spec is not None
     others = () if seen is None else state.others_since(seen, me)
     spec = state.spec
-    return Shown(label, state.version, state.value, spec.description, spec.limit, read_only, others)
+    locked = read_only or spec.read_only
+    own = "" if use == label else use
+    return Shown(label, state.version, state.value, spec.description, spec.limit, locked, others, own)
 
 
 async def rebuilt(store: EventStore, stream: str, version: int) -> list[Message]:

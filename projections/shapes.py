@@ -16,7 +16,6 @@ from callboard.events.catalog import MessageReceived, Part, Usage
 from .agent import AgentState
 from .agent_calls import ModelCall, ToolCall
 from .archive import ArchiveState
-from .block import BlockHistory, BlockVersion
 from .contexts import contexts
 from .conversation import Utterance
 from .deciding import AWAITS
@@ -27,6 +26,7 @@ from .pending import Open
 from .prompt import Heard, Line, Replied, Summed
 from .spans import Attempt, EditSpan, ModelSpan, Span, Step, Summary, ToolSpan, TurnSpan, Verdict
 from .usage import Spent, UsageTable
+from .versions import BlockHistory, BlockVersion
 
 Shape = dict[str, JsonValue]
 """A JSON object."""
@@ -316,18 +316,22 @@ def block_shape(history: BlockHistory) -> Shape:
         "spec": None if state.spec is None else state.spec.model_dump(mode="json", exclude={"value"}),
         "value": state.value,
         "version": state.version,
-        "history": [_version(version) for version in history.versions],
+        "retired": state.desk.retired,
+        "history": [version_shape(version) for version in history.versions],
     }
 
 
-def _version(version: BlockVersion) -> Shape:
+def version_shape(version: BlockVersion) -> Shape:
+    """Return one step in the life of a block, without its value."""
     return {
         "position": version.position,
         "version": version.version,
         "at": time_shape(version.at),
         "by": version.by,
+        "person": version.person,
         "call": version.call,
         "verb": version.verb,
+        "of": version.of,
         "diff": list(version.diff),
         "refused": version.refused,
     }

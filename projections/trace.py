@@ -60,9 +60,9 @@ from callboard.events.catalog import (
     TurnStarted,
 )
 
-from .block import difference, spliced
+from .block import changed, spliced
 from .deciding import decide, reach, refused
-from .passages import changed
+from .passages import changed as stored
 from .paths import call_of
 from .projection import Projection, fold
 from .quotes import whole
@@ -287,16 +287,16 @@ class Traces:
         data = event.data
         match data:
             case BlockStarted(spec=spec):
-                self._values[event.stream] = str(spec.value)
+                self._values.setdefault(event.stream, str(spec.value))
             case BlockEdited():
                 old = self._values.get(event.stream, "")
                 self._values[event.stream] = spliced(old, data)
                 span = self._decided(event, data, data.verb, "edited")
-                span.put, span.diff = str(data.put), _changed(old, data)
+                span.put, span.diff = str(data.put), changed(old, data)
             case BlockEditRefused(text=text):
                 self._decided(event, data, data.verb, "refused").text = str(text)
             case PassageReply():
-                self._decided(event, data, data.verb, "edited").diff = changed(data)
+                self._decided(event, data, data.verb, "edited").diff = stored(data)
             case PassageRefused(text=text):
                 self._decided(event, data, data.verb, "refused").text = str(text)
             case MessageRefused(text=text):
@@ -368,17 +368,6 @@ def _end_attempt(
     if call.attempts and call.attempts[-1].ended is None:
         last = call.attempts[-1]
         last.ended, last.failure, last.text, last.retry_at = event.recorded_at, failure, text, due
-
-
-def _changed(old: str, edit: BlockEdited) -> tuple[str, ...]:
-    """Return what `edit` changes, at a cost that is not the block's length: its lines and one on each side."""
-    line = old.rfind("\n", 0, edit.at)
-    start = 0 if line < 0 else old.rfind("\n", 0, line) + 1
-    line = old.find("\n", edit.at + edit.cut)
-    end = -1 if line < 0 else old.find("\n", line + 1)
-    end = len(old) if end < 0 else end
-    moved = edit.model_copy(update={"at": edit.at - start})
-    return difference(old[start:end], spliced(old[start:end], moved))
 
 
 def _evolve(traces: Traces, event: RecordedEvent) -> Traces:

@@ -11,11 +11,11 @@ from .agent import AgentState
 from .agent import evolve as evolve_agent
 from .archive import ArchiveState
 from .archive import evolve as evolve_archive
-from .block import BlockHistory, block_history
 from .group import GroupState
 from .group_folds import evolve as evolve_group
 from .pending import Pending
 from .projection import Projection
+from .versions import BlockHistory, block_history
 
 
 @dataclass(slots=True)

@@ -160,8 +160,8 @@ class Audit:
                 rule(type, id, data)
         if type in ANSWERS | REFUSALS:
             self.answers[row["stream"], id] = type in ANSWERS, self._placed(data.get("text")), self._ended(data)
-            if type.startswith(("Block", "Passage")) and "-" in (sender := data.get("by") or data["to"]):
-                self._delivered(sender, id, type[5:11].lower() if "by" in data else "edit")
+            if type[:5] in ("Block", "Passa") and "-" in (sender := data.get("by" if "tached" in type else "to", "")):
+                self._delivered(sender, id, type[5:11].lower() if "tached" in type else "edit")
         if type in ("AgentStarted", "AgentChanged"):
             self.needs[row["stream"]] = {t["name"] for t in data["spec"].get("tools", ()) if t.get("needs_approval")}
         if type == "LogCreated" and self.anchor and self.anchor[0] not in (data["log_id"], ""):

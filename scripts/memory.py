@@ -14,6 +14,7 @@ from callboard.projections import replay as folded
 from callboard.projections.shapes import block_shape
 from callboard.projections.whole import whole
 from callboard.projections.words import name_of
+from callboard.scripts import memory_edits, memory_views
 from callboard.scripts.border import FINE
 from callboard.scripts.main import VERBS, main
 from callboard.scripts.memory_archive import archive, forget, insert
@@ -63,6 +64,11 @@ def _line(stream: str, history: BlockHistory) -> tuple[RenderableType, ...]:
 for _verb in (archive, insert, forget, search, blame, impact):
     memory.command(_verb)
 memory.command("callboard.scripts.memory_board:board", name="board")
+for _verb in (memory_edits.edit, memory_edits.undo, memory_edits.redo, memory_edits.rename, memory_edits.retire):
+    memory.command(_verb)
+memory.command(memory_views.show_value, name="show")
+memory.command(memory_views.show_history, name="history")
+memory.command(memory_views.diff)
 
 
 if __name__ == "__main__":

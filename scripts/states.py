@@ -171,10 +171,11 @@ def block(history: BlockHistory, *, full: bool) -> RenderableType:
     """Return what a block holds, and who changed it last; with `full` every edit. Pure."""
     state = history.state
     limit = f" of {state.spec.limit:,}" if state.spec else ""
-    edits = [version for version in history.versions if version.by and not version.refused]
+    retired = " · retired" if state.desk.retired else ""
+    edits = [version for version in history.versions if version.is_edit]
     refused = sum(bool(version.refused) for version in history.versions)
-    last = f" · {edits[-1].verb} by {name_of(edits[-1].by)} @{edits[-1].position}" if edits else " · never edited"
-    facts = f"version {state.version} · {len(state.value):,}{limit} characters{last}"
+    last = f" · {edits[-1].verb} by {edits[-1].editor} @{edits[-1].position}" if edits else " · never edited"
+    facts = f"version {state.version} · {len(state.value):,}{limit} characters{retired}{last}"
     head = styled((facts + (f" · {many(refused, 'edit')} refused" if refused else ""), "dim"))
     value = (
         shortened(state.value, full=full, lines=VALUE_LINES, characters=VALUE)
@@ -188,7 +189,7 @@ def _edits(history: BlockHistory) -> RenderableType:
     rows: list[tuple[RenderableType, ...]] = []
     for version in history.versions:
         who = styled(
-            (f"@{version.position}", "dim"), f" {version.verb}", f" by {name_of(version.by)}" if version.by else ""
+            (f"@{version.position}", "dim"), f" {version.verb}", f" by {version.editor}" if version.editor else ""
         )
         if version.refused:
             rows.append((who, styled(("✗ ", "red")) + shortened(version.refused)))

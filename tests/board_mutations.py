@@ -70,7 +70,7 @@ BOARD_MUTANTS = (
     ),
     Mutant(
         "tools of one group take those of another away",
-        "projections/agent.py",
+        "projections/uses.py",
         "(*came, *tools)}.values()",
         "tools}.values()",
         CLAIMS,

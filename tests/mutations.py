@@ -238,15 +238,15 @@ MUTANTS = (
     Mutant(
         "a rewrite of text that moved on lands",
         "actors/memory.py",
-        "    if names := _others(state, request):\n        changed = ",
-        '    if names := "":\n        changed = ',
+        '    if names := _others(state, request):\n        return f"{names} changed the block since you read it. ',
+        '    if names := "":\n        return f"{names} changed the block since you read it. ',
         ("tests/test_memory.py::test_a_rewrite_of_text_that_moved_on_is_refused_with_the_difference",),
     ),
     Mutant(
         "one's own view of a block counts as that of others",
         "projections/block.py",
-        "            if change.version <= version:\n",
-        "            if change.version < version:\n",
+        "takewhile(lambda change: change.version > version,",
+        "takewhile(lambda change: change.version >= version,",
         ("tests/test_machine_edits.py",),
     ),
     Mutant(

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from callboard import Block, Group, RequestFailed, RoundRobin, System
 
 from .archive_scenarios import ARCHIVES
+from .block_scenarios import BLOCKS
 from .board_scenarios import BOARDS
 from .limit_scenarios import LIMITED
 from .mail_scenarios import MAIL
@@ -135,7 +136,7 @@ BASIC = [
 
 SCENARIOS = [
     *BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED, *WINDOWED, *ARCHIVES,
-    *SEARCHING, *BOARDS,
+    *SEARCHING, *BOARDS, *BLOCKS,
 ]  # fmt: skip
 
 CANCELS = [

@@ -47,6 +47,11 @@ def test_a_process_killed_at_a_system_call_repeats_and_loses_nothing(big: bool) 
     assert re.search(r"(\d{2,}) kills, \d+ left committed events that nobody was told of, 0 breaches", printed)
 
 
+def test_twenty_agents_edit_one_block_through_kills_and_no_line_is_lost(big: bool) -> None:
+    printed = campaign("edits", "small", big=big)
+    assert re.search(r"20 agents, (300|10000) edits, \d kills, 0 refused, 0 breaches", printed)
+
+
 @traceable
 @pytest.mark.usefixtures("lengthy")
 def test_a_power_cut_loses_nothing_that_was_synced_and_the_control_does(big: bool) -> None:

@@ -37,11 +37,11 @@ class Edits(Stage):
         self.state = evolve(self.state, event)
         self.wait(self.log.append("block-p", [NewEvent(event)], expected_version=self.log.position - 1))
 
-    def edit(self, agent: str, verb: str, wanted: str | None, **arguments: object) -> None:
+    def edit(self, agent: str, verb: str, wanted: str | None, seen: int | None = None, **arguments: object) -> None:
         """Ask for an edit that should make the value `wanted`, or be refused where that is None."""
         self.edits += 1
-        said = Text(json.dumps({"label": "p", **arguments}))
-        event = decide(self.state, Receive(f"k/{self.edits}", agent, "edit", (), verb, said, self.seen.get(agent, 1)))
+        said, seen = Text(json.dumps({"label": "p", **arguments})), seen or self.seen.get(agent, 1)
+        event = decide(self.state, Receive(f"k/{self.edits}", agent, "edit", (), verb, said, seen))
         assert isinstance(event, BlockEdited | BlockEditRefused)
         self.record(event)
         if wanted is not None and len(wanted) > max(LIMIT, len(self.value)):
@@ -74,7 +74,7 @@ class Edits(Stage):
         wanted = None
         if at <= len(lines):
             wanted = "\n".join([*lines[:at], text, *lines[at:]]) + (end if at < len(lines) else "")
-        self.edit(agent, "memory_insert", wanted, line=line, text=text)
+        self.edit(agent, "memory_insert", wanted, self.state.version, line=line, text=text)
 
     @rule(agent=AGENTS, text=WORDS)
     def rewrite(self, agent: str, text: str) -> None:

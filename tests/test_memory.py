@@ -148,3 +148,82 @@ async def test_a_cancel_that_comes_at_once_with_its_edit_finds_it_done() -> None
             for delivery in (edit, Cancel(edit.id, edit.sender)):
                 tasks.start_soon(system.deliver, "block-plan", delivery)
     assert [event.type async for event in store.read_stream("block-plan")] == ["BlockStarted", "BlockEdited"]
+
+
+# -- refusals (letta.md 4.1) --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields", "field"),
+    [
+        ("memory_append", {"text": "fine\n  12→ pasted"}, "text"),
+        ("memory_insert", {"line": 0, "text": "1→x"}, "text"),
+        ("memory_rewrite", {"text": "1→a\n2→b"}, "text"),
+        ("memory_replace", {"old": "1→a", "new": "b"}, "old"),
+        ("memory_replace", {"old": "a", "new": "1→b"}, "new"),
+    ],
+)
+def test_numbers_of_a_listing_are_refused_unless_the_block_holds_such_lines(
+    verb: str, fields: dict[str, object], field: str
+) -> None:
+    why = refusal(block("a\nb"), request(verb, **fields))
+    assert f"`{field}` begins lines with numbers of a listing" in why and "leave out each number and its arrow" in why
+    numbered = block("0→ zero\n1→a\na.")
+    event = decide(numbered, request(verb, **fields))
+    assert isinstance(event, BlockEdited) or "numbers of a listing" not in event.text  # type: ignore[attr-defined]
+
+
+def test_a_passage_that_is_not_there_is_told_the_line_that_comes_closest() -> None:
+    why = refusal(block("The tide is high.\nThe boats are out.\nNobody knows."), request(
+        "memory_replace", old="The boats are gone.", new="x"))  # fmt: skip
+    assert (
+        "'The boats are gone.' does not stand in the block; line 2 comes closest; it reads:\nThe tide is high." in why
+    )
+
+
+@pytest.mark.parametrize("line", [1, 250, 500])
+def test_a_refusal_shows_a_long_value_around_the_closest_line_and_is_never_long(line: int) -> None:
+    value = "\n".join("wanted here" if n == line else f"line {n} {'x' * (n % 40)}" for n in range(1, 501))
+    long = block(value, limit=100_000)
+    why = refusal(long, request("memory_replace", old="wanted there", new="x"))
+    assert len(why) <= 2_000 and f"line {line} comes closest; of its 500 lines" in why and "\nwanted here" in why
+    huge = block("y" * 100_000 + "\nend", limit=200_000)
+    for verb, fields in (
+        ("memory_replace", {"old": "z" * 9_000, "new": ""}),
+        ("memory_rewrite", {"text": "z" * 9_000}),
+    ):
+        moved = evolve(huge, decide(huge, request("memory_append", by="agent-b", text="t")))
+        assert len(refusal(moved, request(verb, seen=1, **fields))) <= 2_000
+
+
+def test_a_passage_that_stands_in_many_places_is_told_the_first_of_them() -> None:
+    why = refusal(block("a\n" * 100_000, limit=10**6), request("memory_replace", old="a", new="b"))
+    assert "more than 20 times, in lines 1, 2, 3," in why and why.endswith("and more; give more of the text around it")
+
+
+def test_the_line_of_an_insert_is_one_of_the_version_that_was_read() -> None:
+    state = block("a\nb\nc")
+    state = evolve(state, decide(state, request("memory_insert", by="agent-b", line=0, text="one\ntwo")))
+    assert after(state, request("memory_insert", line=2, text="x")) == "one\ntwo\na\nb\nx\nc"
+    assert after(state, request("memory_insert", seen=2, line=2, text="x")) == "one\ntwo\nx\na\nb\nc"
+    assert "had, when you read it, 3, so 0 to 3" in refusal(state, request("memory_insert", line=4, text="x"))
+    assert after(state, request("memory_insert", seen=0, line=4, text="x")) == "one\ntwo\na\nb\nx\nc"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"of": 2, "seen": 3}, "the block changed since you read it at version 3"),
+        ({"of": 3, "seen": 4}, "the block changed since you read it"),
+        ({"of": 4, "seen": 4, "at": 90}, "characters 90 to 90 are not within the 5"),
+        ({"of": 4, "seen": 4, "by": "agent-a"}, "only people can undo an edit"),
+    ],
+)
+def test_an_undo_that_does_not_fit_what_the_block_holds_is_refused(fields: dict[str, object], why: str) -> None:
+    state = block("a")
+    for text in ("b", "nowhere", "c"):
+        verb, more = (
+            ("memory_replace", {"old": text, "new": ""}) if text == "nowhere" else ("memory_append", {"text": text})
+        )
+        state = evolve(state, decide(state, request(verb, seen=state.version, **more)))
+    assert why in refusal(state, request("undo", **{"by": "user", **fields}))

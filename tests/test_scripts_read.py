@@ -226,7 +226,7 @@ def test_the_json_of_states_keeps_its_names(log: str, run: Run) -> None:
             "failed_in_this_request choosing choices jobs given_blocks scaling load transcript"
         ).split()
     )
-    assert list(shown["blocks"]["plan"]) == "spec value version history".split()
+    assert list(shown["blocks"]["plan"]) == "spec value version retired history".split()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The trace: a tree of spans, from events alone."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from callboard.events.catalog import (
 )
 from callboard.events.specs import BlockSpec
 from callboard.projections import block_history, fold, pending
+from callboard.projections.block import difference
 from callboard.projections.shapes import span_shape
 from callboard.projections.spans import EditSpan, ModelSpan, Root, Step, ToolSpan, TurnSpan, summary, walk
 from callboard.projections.trace import trace_roots
@@ -109,7 +111,9 @@ def test_an_edit_from_outside_is_a_root_of_its_own() -> None:
 
 def test_the_edits_of_a_trace_are_those_of_the_block() -> None:
     events = [event for event in history() if event.stream == "block-plan"]
-    known = {v.call: v.diff for v in fold(block_history, events).versions if v.call}
+    steps = fold(block_history, events).versions
+    known = {v.call: difference(old.value, v.value) for old, v in pairwise(steps) if v.call}
+    assert known == {v.call: v.diff for v in steps if v.call}
     traced = {s.id: s.diff for top in trace_roots(history()) for s in walk(top) if isinstance(s, EditSpan)}
     assert traced == known
 

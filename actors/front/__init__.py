@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from callboard.actors.archive_spec import Archive
     from callboard.actors.archives import ArchiveRef
+    from callboard.actors.block_ref import BlockRef
     from callboard.actors.board import Board
     from callboard.actors.breaker import Breaker
     from callboard.actors.embedder import Embedder
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         Work,
     )
     from callboard.actors.prices import Price
-    from callboard.actors.ref import BlockRef, Ref
+    from callboard.actors.ref import Ref
     from callboard.actors.search import Hit, Hits
     from callboard.actors.specs import Agent, Block, Group
     from callboard.actors.streaming import TextDelta
@@ -65,7 +66,7 @@ _HOMES = {
     "ArchiveRef": "actors.archives",
     "Blamed": "projections.provenance",
     "Block": "actors.specs",
-    "BlockRef": "actors.ref",
+    "BlockRef": "actors.block_ref",
     "Board": "actors.board",
     "Breaker": "actors.breaker",
     "CallboardError": "events.errors",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("points", "kills", "power", "faults")
+NAMES = ("points", "kills", "power", "faults", "edits")
 
 if __name__ == "__main__":
     failed = 0
