@@ -69,7 +69,8 @@ class Editors:
         if not request.id.endswith("/1"):  # its first step made the edits
             return ModelReply("done")
         key, agent = request.id.split("/")[0], request.agent
-        lines = str(request.messages[0]["content"]).splitlines()
+        shown = [text for one in request.messages if f"anchor {AGENTS[0]}\n" in (text := str(one["content"]))]
+        lines = shown[-1].splitlines()  # an attempt after a crash is told besides what changed meanwhile
         line = lines.index(f"anchor {agent}") - lines.index(f"anchor {AGENTS[0]}") + 1
         wanted = [
             *(("memory_append", {"text": f"[{agent} {key} {n}]"}) for n in range(EDITS - 2)),
