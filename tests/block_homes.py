@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from callboard import ModelReply
+from callboard.actors.testing import words_in
 from callboard.projections.request import rebuilt
 
 from .forgeries import head_of
@@ -21,7 +22,7 @@ async def prompt(here: Home, name: str) -> str:
     starts = [e async for e in here.store.read_stream(f"agent-{name}") if e.type == "ModelCallStarted"]
     read = here.model.prompts[name][-1]
     again = await rebuilt(here.store, f"agent-{name}", starts[-1].version)
-    assert "\n".join(str(message["content"]) for message in again) == read
+    assert "\n".join(words_in(message) for message in again) == read
     return read
 
 

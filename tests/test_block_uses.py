@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callboard import Agent, Block, MemoryStore, ModelReply, System
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import NoSuchBlock, SpecError
 
 from .block_homes import APPEND, as_folded, prompt
@@ -41,7 +41,7 @@ async def test_tools_edit_a_renamed_block_by_its_label_and_the_version_that_was_
         await system.block("plan").append("more")
         await system.block("plan").rename("schedule")
         await system["a"].ask("go")
-        told = [str(request.messages[-1]["content"]) for request in model.requests[1:]]
+        told = [words_in(request.messages[-1]) for request in model.requests[1:]]
         assert told[0] == "there is no memory block 'timetable'; there are: schedule, notes"
         assert await system.block("plan").value() == "new"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from callboard import Agent, Block, MemoryStore, ModelReply, RequestFailed, System
-from callboard.actors.testing import ScriptedModel, calls
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import NewEvent, NoSuchBlock, NoSuchVersion, SpecError, Text, TextRefused
 from callboard.events.catalog import BlockEdited, BlockRetired, BlockStarted
 from callboard.events.specs import BlockSpec
@@ -122,9 +122,9 @@ async def test_a_locked_block_is_edited_by_people_and_not_by_agents() -> None:
     async with System.open(MemoryStore(), model=model) as system:
         await system.start(Agent("a", blocks=[Block("plan", "one", locked=True)]))
         await system["a"].ask("go")
-        told = str(model.requests[1].messages[-1]["content"])
+        told = words_in(model.requests[1].messages[-1])
         assert told == "refused: 'plan' is read-only for agents; a person can edit it"
-        assert 'access="read-only"' in str(model.requests[0].messages[0]["content"])
+        assert 'access="read-only"' in words_in(model.requests[0].messages[0])
         assert (await system.block("plan").append("two")).startswith("done")
         await system.block("plan").configure(locked=False)
         await system["a"].ask("go")

@@ -234,7 +234,7 @@ def test_the_json_of_a_span_keeps_its_names() -> None:
     assert names == {
         "TurnSpan": f"{place} asked_by wants asked text stop_reason attempt cue uses data limits faults cancelled_by "
         "steps",
-        "ModelSpan": f"{place} model attempts usage text uses finish_reason blocks prompt",
+        "ModelSpan": f"{place} model attempts usage text uses finish_reason blocks prompt summarises",
         "ToolSpan": f"{place} tool arguments effect text attempts in_doubt resolved_by "
         "verdicts recipients expired steps",
         "EditSpan": f"{place} asked_by verb version put diff text",

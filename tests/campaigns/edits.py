@@ -25,6 +25,7 @@ import anyio
 import structlog
 
 from callboard import Agent, Block, ModelReply, ModelRequest, System
+from callboard.actors.testing import words_in
 from callboard.events import NewEvent, RecordedEvent, SQLiteStore
 from callboard.projections import BlockState, block_state, replay
 from callboard.scripts import audit
@@ -69,7 +70,7 @@ class Editors:
         if not request.id.endswith("/1"):  # its first step made the edits
             return ModelReply("done")
         key, agent = request.id.split("/")[0], request.agent
-        shown = [text for one in request.messages if f"anchor {AGENTS[0]}\n" in (text := str(one["content"]))]
+        shown = [text for one in request.messages if f"anchor {AGENTS[0]}\n" in (text := words_in(one))]
         lines = shown[-1].splitlines()  # an attempt after a crash is told besides what changed meanwhile
         line = lines.index(f"anchor {agent}") - lines.index(f"anchor {AGENTS[0]}") + 1
         wanted = [
