@@ -46,6 +46,7 @@ class Receive(Delivery):
     params: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     tools: Text = Text()
     fresh: bool = False
+    since: str = ""
     hops: int = 0
     grant: Grant | None = None
     use: BlockUse | None = None
@@ -271,11 +272,12 @@ class TakeNeed(Command):
 
 @dataclass(frozen=True, slots=True)
 class TakeRecipients(Command):
-    """Take in whom the messages of the tool call `id` go to, until `due`."""
+    """Take in whom the messages of the tool call `id` go to, until `due`; `text` is what was looked up for them."""
 
     id: str
     recipients: tuple[str, ...]
-    due: datetime
+    due: datetime | None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,9 @@ class Courier:
         self._waiting.append(
             Receive(
                 sent.id, self._actor.stream, sent.kind, sent.parts, sent.edit, sent.arguments, sent.seen,
-                params=sent.params, tools=cue.tools, fresh=cue.fresh, hops=sent.hops, grant=sent.grant, use=sent.use,
-                spec=sent.spec, conversation=sent.conversation, expires=sent.expires, cause=cause,
+                params=sent.params, tools=cue.tools, fresh=cue.fresh, since=cue.since, hops=sent.hops,
+                grant=sent.grant, use=sent.use, spec=sent.spec, conversation=sent.conversation,
+                expires=sent.expires, cause=cause,
             )
         )  # fmt: skip
         if len(self._waiting) == 1:

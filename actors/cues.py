@@ -5,7 +5,7 @@ from __future__ import annotations
 from callboard.events import Text
 from callboard.events.catalog import CueSpec, MessageReceived, MessageSent, Part
 from callboard.events.specs import ToolSpec
-from callboard.projections import GroupState
+from callboard.projections import GroupState, cuts
 from callboard.projections.words import Ended, as_json
 
 from .patterns import Cue
@@ -38,7 +38,8 @@ def again(state: GroupState, turn: MessageReceived, ended: Ended, to: str, note:
     before = word.sent.parts if word.cue.apart else tuple(p for p in word.sent.parts if p.speaker == state.spec.name)
     parts = () if word.cue.apart else state.unheard(to)
     parts = (*parts, *(() if knows else before), *((Part(state.spec.name, Text(note)),) if note else ()))
-    cue = word.cue.model_copy(update={"instead": word.root, "fresh": to in state.fresh})
+    forgets = {"fresh": to in state.fresh, "since": cuts.since_of(state, to)}
+    cue = word.cue.model_copy(update={"instead": word.root, **forgets})
     n = state.assigned + 1
     return MessageSent(
         id=f"{turn.id}/{n}/{to}", recipient=state.streams[to], kind="turn", parts=parts or nothing_new(state),
@@ -64,6 +65,7 @@ def _more(state: GroupState, cue: Cue) -> dict[str, object]:
         "tools": brought(state, cue.tools),
         "apart": cue.parts is not None,
         "fresh": cue.member in state.fresh,
+        "since": cuts.since_of(state, cue.member),
     }
 
 

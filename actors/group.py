@@ -16,6 +16,7 @@ from callboard.events.catalog import (
     MemberLeft,
     MessageReceived,
     MessageSent,
+    Part,
     ScalingSet,
     SymptomFound,
     TurnCancelled,
@@ -23,7 +24,7 @@ from callboard.events.catalog import (
     TurnFinished,
     TurnStarted,
 )
-from callboard.projections import GroupState
+from callboard.projections import GroupState, cuts
 from callboard.projections.purse import Purse
 from callboard.projections.quotes import quoted
 
@@ -70,10 +71,14 @@ def _begin_job(state: GroupState, window: TakeWindow) -> list[Event]:
         return []
     if job.member not in state.members:
         return []
-    started = JobStarted(id=job.id, since=window.since, upto=window.upto)
-    own = state.spec.limits if state.spec is not None else None
-    cue = CueSpec(tools=job.tools, apart=True, fresh=job.member in state.fresh)
-    parts = window.parts or nothing_new(state)
+    assert state.spec is not None
+    since, upto, parts, own = window.since, window.upto, window.parts, state.spec.limits
+    if job.cut:  # other work may have ended since the window was looked at
+        since, upto, lines = cuts.told(state, job)
+        parts = (*lines, Part(state.spec.name, job.note))
+    started = JobStarted(id=job.id, since=since, upto=upto)
+    cue = CueSpec(tools=job.tools, apart=True, fresh=bool(job.cut) or job.member in state.fresh)
+    parts = parts or nothing_new(state)
     sent = MessageSent(id=job.id, recipient=state.streams[job.member], kind="turn", parts=parts, grant=own, cue=cue)
     return [started, sent]
 
@@ -191,15 +196,20 @@ def _why(state: GroupState) -> str:
 
 
 def _scheduled(state: GroupState, turn: MessageReceived, jobs: tuple[Work, ...]) -> list[Event]:
-    """Return the background work that is not scheduled already: what waits takes in what was said meanwhile."""
+    """Return the background work that is not scheduled already: what waits takes in what was said meanwhile.
+
+    Work on a cut is about what leaves with that cut, and so each is scheduled.
+    """
     waiting = {job.member for job in state.jobs.values() if job.phase == "scheduled"}
-    wanted = [job for job in jobs if job.member not in waiting and job.member in state.members]
+    wanted = [job for job in jobs if (job.cut or job.member not in waiting) and job.member in state.members]
     return [
         JobScheduled(
             id=f"{turn.id}/{n}/{job.member}",
             member=job.member,
             note=phrase(state, job.note),
             tools=brought(state, job.tools),
+            cut=job.cut,
+            conversation=turn.conversation if job.cut else "",
         )
         for n, job in enumerate(wanted, start=state.assigned + 1)
     ]

@@ -22,7 +22,7 @@ from callboard.events.catalog import (
     SendFailed,
     ToolCallRequested,
 )
-from callboard.projections import GroupState, Said, group_state
+from callboard.projections import GroupState, Said, cuts, group_state
 from callboard.projections.group_folds import evolve
 from callboard.projections.words import Job
 
@@ -124,10 +124,12 @@ class GroupActor(Actor[GroupState]):
     async def _begin_job(self, job: Job, cause: str) -> None:
         """Read what the job is about, all that was said since its member last finished; it may have begun before."""
         state = self.state
+        if job.cut:
+            return self.put(TakeWindow(job.id, *cuts.told(state, job), cause=cause))
         since, upto = max(state.marks.get(job.member, 0), state.start), len(state.transcript)
         parts: list[Part] = []
         for said in state.transcript[since:upto]:
-            if said.id and not said.failed:
+            if said.turn and said.id and not said.failed:
                 parts += await self._calls(said)
             if said.text:
                 parts.append(Part(said.speaker, said.text, said.failed))

@@ -66,8 +66,8 @@ def take(desk: Desk, command: Command) -> list[Event]:
             return [
                 MessageReceived(
                     id=id, sender=sender, kind=kind, parts=parts, conversation=command.conversation,
-                    params=command.params, tools=command.tools, fresh=command.fresh, hops=command.hops,
-                    grant=command.grant, expires=command.expires,
+                    params=command.params, tools=command.tools, fresh=command.fresh, since=command.since,
+                    hops=command.hops, grant=command.grant, expires=command.expires,
                 )
             ]  # fmt: skip
         case MessageDue(id) | Drop(id):

@@ -130,11 +130,19 @@ class GroupScaled(Event, goes_on="turn"):
 
 
 class JobScheduled(Event, opens="job"):
-    """A member is to work in the background on what was said since its last work that was finished."""
+    """A member is to work in the background on what was said since its last work that was finished.
+
+    Attributes:
+        cut: The item of the transcript, from 0, where the window of this conversation begins now: the work is about
+            what left it, and whoever answers forgets that with its next word. 0 where nothing leaves.
+        conversation: The one that is cut; empty where the work is about all.
+    """
 
     member: str
     note: Text = Text()
     tools: Text = Text()
+    cut: int = 0
+    conversation: str = ""
 
 
 class JobStarted(Event, goes_on="job", takes_in=True):

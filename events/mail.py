@@ -47,6 +47,8 @@ class CueSpec(Frozen):
         instead: The turn of the same request that this one is tried instead of; 0 for none.
         apart: Whether the member hears a task of its own, and not the talk of the group.
         fresh: Whether the member forgets first what it heard from this group.
+        since: The request from which on the member keeps what it heard from this group in this conversation; what
+            came before, it forgets first. Empty where nothing is forgotten.
     """
 
     tools: Text = Text()
@@ -55,6 +57,7 @@ class CueSpec(Frozen):
     instead: int = 0
     apart: bool = False
     fresh: bool = False
+    since: str = ""
 
 
 class Reply(Event):
@@ -103,7 +106,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
         conversation: The context that it is heard in; `main` is the one that all share.
         params: Options of this request, for the pattern.
         tools: As in `CueSpec`.
-        fresh: As in `CueSpec`.
+        fresh, since: As in `CueSpec`.
         hops: How often the request was passed on before, from one to the next.
         grant: What it may spend; None for no limit.
         expires: When it is closed, if nobody works on it by then; None for never.
@@ -116,6 +119,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
     params: dict[str, JsonValue] = {}
     tools: Text = Text()
     fresh: bool = False
+    since: str = ""
     hops: int = 0
     grant: Grant | None = None
     expires: datetime | None = None

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from callboard.events import Text
 
+from .cuts import request_of
 from .estimate import tokens_of
 from .growing import Growing
-from .prompt import RENDERING, Heard, Line, digest, messages_of
+from .prompt import RENDERING, Heard, Line, Summed, digest, messages_of
 from .words import name_of
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class Context:
         return Context(self.lines.plus(line), digest(self.digest, *messages), self.tokens + tokens_of(messages))
 
     def less(self, group: str, layout: int) -> Context:
-        """Return this without what was heard from `group` and came of it."""
-        kept = [line for line in self.lines if line.turn.split("/")[-3:-2] != [group]]
+        """Return this without what was heard from `group` and came of it, and without summaries: they may tell of it."""
+        mine = (line.turn.split("/")[-3:-2] == [group] or isinstance(line, Summed) for line in self.lines)
+        kept = [line for line, is_mine in zip(self.lines, mine, strict=True) if not is_mine]
         return self if len(kept) == len(self.lines) else of(kept, layout)
 
 
@@ -49,6 +51,15 @@ def of(lines: Iterable[Line], layout: int) -> Context:
 def layout_of(state: AgentState) -> int:
     """Return the number of the layout that the agent's prompts have."""
     return state.spec.rendering if state.spec else RENDERING
+
+    def since(self, group: str, request: str, now: str, layout: int) -> Context:
+        """Return this without what was heard from `group` before `request`; without all of it where that is `now`."""
+        mine = [n for n, line in enumerate(self.lines) if line.turn.split("/")[-3:-2] == [group]]
+        first = next((n for n in mine if request_of(self.lines[n].turn) == request), len(self.lines))
+        if first == len(self.lines) and request != now:
+            return self  # what comes before it is gone already
+        gone = {n for n in mine if n < first}
+        return of((line for n, line in enumerate(self.lines) if n not in gone), layout)
 
 
 def hear(state: AgentState) -> AgentState:
@@ -65,6 +76,8 @@ def hear(state: AgentState) -> AgentState:
         kept = {name: context.less(group, layout) for name, context in state.others.items()}
         state = within(replace(state, others=kept), _here(state).less(group, layout))
     state = _turned_to(state, turn.conversation)
+    if turn.since:
+        state = within(state, _here(state).since(group, turn.since, request_of(turn.id), layout))
     if state.spec is not None and state.spec.stateless:
         state = within(state, Context())
     apart = [(part,) for part in turn.parts]  # each a line of its own, so that a part of many can be summed up

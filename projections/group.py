@@ -41,7 +41,11 @@ class GroupState:
         observed: Turns assigned when that was; -1 if it was not in this request.
         observing: Whether it is being observed.
         jobs: Background work that is open, by id, in the order of scheduling.
-        marks: How much of `transcript` each member has worked through in the background.
+        marks: How much of `transcript` each member has worked through in the background; of a conversation that is
+            cut under `/<conversation>`.
+        cuts: Where in `transcript` the window of each conversation begins that was cut.
+        trims: What those who answer owe to forget, by where `heard` has what they know: the request that they keep
+            all from; empty for the one that is open then.
         shares: The blocks that were given to each, by its stream.
         shared: How often something was given or taken.
         unreached: Streams that what was given did not reach; they are tried again with the next request.
@@ -77,6 +81,8 @@ class GroupState:
     observing: bool = False
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     marks: dict[str, int] = field(default_factory=dict[str, int])
+    cuts: dict[str, int] = field(default_factory=dict[str, int])
+    trims: dict[str, str] = field(default_factory=dict[str, str])
     shares: dict[str, tuple[BlockUse, ...]] = field(default_factory=dict[str, tuple[BlockUse, ...]])
     shared: int = 0
     unreached: frozenset[str] = frozenset()
@@ -199,7 +205,8 @@ class GroupState:
 
     def unheard(self, member: str) -> tuple[Part, ...]:
         """Return what `member` has not heard yet; its own words it knows. Pure."""
-        news = self.transcript.since(max(self.heard.get(self.place(member), 0), self.start))
+        begin = max(self.start, self.cuts.get(self.conversation, 0))
+        news = self.transcript.since(max(self.heard.get(self.place(member), 0), begin))
         return tuple(
             Part(speaker=said.speaker, text=said.text, failed=said.failed)
             for said in news

@@ -37,6 +37,7 @@ from callboard.events.catalog import (
 )
 from callboard.events.specs import BlockUse, GroupSpec, MemberUse
 
+from . import cuts
 from . import desk as desks
 from .group import GroupState
 from .projection import Projection
@@ -75,7 +76,8 @@ def evolve(state: GroupState, event: Event) -> GroupState:
 def _begin(state: GroupState) -> GroupState:
     turn = state.desk.turn
     assert turn is not None
-    asked = [Said(0, one.speaker, one.text, one.failed, conversation=turn.conversation) for one in turn.parts]
+    talk = turn.conversation
+    asked = [Said(0, one.speaker, one.text, one.failed, id=turn.id, conversation=talk) for one in turn.parts]
     if state.forgets or turn.fresh:
         state = _forgotten(state)
     return replace(_cleared(state), transcript=state.transcript.plus(*asked))
@@ -103,6 +105,8 @@ def _give_word(state: GroupState, sent: MessageSent) -> GroupState:
         state = replace(state, fresh=state.fresh - {member})
     if sent.id in state.jobs:
         return state
+    if cue.since:
+        state = cuts.given(state, member)
     if not cue.apart:
         known = {**known, state.place(member): len(state.transcript)}
     counts = not (cue.pick or cue.instead)
@@ -156,6 +160,8 @@ def _fail(state: GroupState, word: Word, event: SendFailed) -> GroupState:
         state = replace(state, heard={**state.heard, state.place(word.member): word.heard})
     if not event.accepted and word.cue.fresh:
         state = replace(state, fresh=state.fresh | {word.member})
+    if not event.accepted and word.cue.since:
+        state = cuts.not_given(state, word.member, word.cue.since)
     ended = Ended(word, event.text, failed=True, accepted=event.accepted)
     return replace(state, down=state.down | {word.member}, failed={**state.failed, word.turn: ended})
 
@@ -204,14 +210,14 @@ def _with_job(state: GroupState, job: Job) -> GroupState:
 
 def _of_job(state: GroupState, event: Event) -> GroupState:
     match event:
-        case JobScheduled(id=id, member=member, note=note, tools=tools):
-            state = _with_offered(_with_job(state, Job(id, member, note, tools)), note, tools)
+        case JobScheduled(id=id, note=note, tools=tools):
+            state = _with_offered(cuts.scheduled(state, event), note, tools)
             return replace(state, assigned=max(state.assigned, turn_of(id)) if state.desk.turn else 0)
         case JobStarted(id=id, since=since, upto=upto):
             return _with_job(state, replace(state.jobs[id], phase="running", since=since, upto=upto))
         case _:
             job = state.jobs[event.id]
-            marks = {**state.marks, job.member: job.upto} if isinstance(event, JobFinished) else state.marks
+            marks = {**state.marks, cuts.mark_of(job): job.upto} if isinstance(event, JobFinished) else state.marks
             return replace(state, marks=marks, jobs={id: one for id, one in state.jobs.items() if id != event.id})
 
 
@@ -256,7 +262,7 @@ def _of_life(state: GroupState, event: Event) -> GroupState:
 
 
 def _forgotten(state: GroupState) -> GroupState:
-    return replace(state, start=len(state.transcript), fresh=frozenset(state.streams), forgets=False)
+    return replace(state, start=len(state.transcript), fresh=frozenset(state.streams), trims={}, forgets=False)
 
 
 def _altered(spec: GroupSpec, event: Event) -> dict[str, object]:

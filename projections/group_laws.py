@@ -12,6 +12,7 @@ from callboard.events.catalog import (
     BlockEdited,
     BlockRetired,
     ChoiceMade,
+    GroupReset,
     GroupRetired,
     GroupScaled,
     JobFailed,
@@ -35,11 +36,15 @@ from .quotes import misplaced
 
 @dataclass(slots=True)
 class _Jobs:
-    """The background work of one member: which runs, and where the last that was finished ended."""
+    """Background work on one thing: which runs, where the last that was finished ended, and where the window begins.
+
+    That is what a member has not worked through yet; where a conversation is cut, what left its window.
+    """
 
     running: str = ""
     upto: int = 0
     ends: int = 0
+    cut: int = 0
 
 
 @dataclass(slots=True)
@@ -50,13 +55,17 @@ class _Group:
         turns: The turns that it gave, by id, each with how it ended: `answered`, `failed`, `dealt with`; empty while
             it has not.
         looks: The requests for which it looks how busy its members are.
-        jobs: Background work by member; `members` says whose each is that is open, by its id.
+        jobs: Background work by what it is on; `members` says that of each that is open, by its id, and `cuts` where
+            the window was cut for it.
+        reset: Whether it ever began with no history, so that work can begin after what was said before.
     """
 
     turns: dict[str, str] = field(default_factory=dict[str, str])
     looks: set[str] = field(default_factory=set[str])
     jobs: dict[str, _Jobs] = field(default_factory=dict[str, _Jobs])
     members: dict[str, str] = field(default_factory=dict[str, str])
+    cuts: dict[str, int] = field(default_factory=dict[str, int])
+    reset: bool = False
 
 
 class GroupLaws:
@@ -141,16 +150,23 @@ class GroupLaws:
 
     def _of_jobs(self, group: _Group, data: Event, place: Place) -> None:
         match data:
-            case JobScheduled(id=id, member=member):
-                group.members[id] = member
+            case GroupReset() | MessageReceived(fresh=True):
+                group.reset = True
+            case JobScheduled(id=id, member=member, cut=cut, conversation=conversation):
+                group.members[id], group.cuts[id] = f"/{conversation}" if cut else member, cut
+                jobs = group.jobs.setdefault(group.members[id], _Jobs())
+                if cut and cut <= jobs.cut:
+                    self._wrong(place, f"the window is cut at item {cut}", f"after {jobs.cut}, where it was cut before")
+                jobs.cut = cut
             case JobStarted(id=id, since=since, upto=upto) if id in group.members:
                 jobs = group.jobs.setdefault(group.members[id], _Jobs())
                 if jobs.running:
                     self._wrong(place, f"{id!r} is started", f"{jobs.running!r} to end first, of the same member")
-                if not jobs.ends == since <= upto:
-                    self._wrong(
-                        place, f"it is about items {since} to {upto}", f"from {jobs.ends}, where the last ended"
-                    )
+                right = jobs.ends == since or (group.reset and jobs.ends < since)
+                if not right or not since <= upto <= (group.cuts[id] or upto):
+                    wanted = f"from {jobs.ends}, where the last ended"
+                    wanted += f", to {group.cuts[id]} at most" if group.cuts[id] else ""
+                    self._wrong(place, f"it is about items {since} to {upto}", wanted)
                 jobs.running, jobs.upto = id, upto
             case JobFinished(id=id) | JobFailed(id=id) if id in group.members:
                 jobs = group.jobs.setdefault(group.members.pop(id), _Jobs())

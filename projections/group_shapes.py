@@ -34,7 +34,8 @@ def uses_shape(use: ToolUse) -> Shape:
 def cue_shape(turn: TurnSpan) -> Shape:
     """Return what a group said of a turn that it gave."""
     cue = turn.cue
-    return {"pick": cue.pick, "instead_of": turn.instead_of, "apart": cue.apart, "fresh": cue.fresh}
+    own: Shape = {"pick": cue.pick, "instead_of": turn.instead_of, "apart": cue.apart, "fresh": cue.fresh}
+    return own | {"since": cue.since}
 
 
 def group_step(span: Decision | JobSpan, shape: Callable[[Step], Shape]) -> Shape:
@@ -96,6 +97,7 @@ def group_facts(state: GroupState) -> Shape:
             {"id": job.id, "member": job.member, "state": job.phase, "since": job.since, "upto": job.upto}
             for job in state.jobs.values()
         ],
+        "windows": {**state.cuts},
         "given_blocks": [{"by": by, "label": use.label, "stream": use.stream} for by, use in state.given],
         "scaling": None if state.scaling is None else state.scaling.model_dump(mode="json"),
         "load": {"waiting": {**state.waiting}, "latency": {**state.latency}},

@@ -51,8 +51,9 @@ def told(event: Event) -> str:
             return followed(member, to, then)
         case GroupScaled():
             return _scaled(event)
-        case JobScheduled(member=member):
-            return f"{member} is to work in the background"
+        case JobScheduled(member=member, cut=cut):
+            about = " on what leaves the window" if cut else ""
+            return f"{member} is to work in the background{about}"
         case JobStarted() | JobFinished() | JobFailed():
             return _job(event)
         case _:

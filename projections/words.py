@@ -42,7 +42,7 @@ class Said:
         speaker: Name of the member, or of who asked.
         failed: Whether `text` says why the member had no answer.
         uses: Tools of the turn that it ended with: tasks delegated, a handoff.
-        id: Of the turn; empty for the request itself.
+        id: Of the turn; of the request, where it is that.
         conversation: That of the request.
     """
 
@@ -147,6 +147,8 @@ class Job:
     Attributes:
         phase: `scheduled`, `running` or `ended`; it is gone when that was recorded.
         since, upto: Which items of the transcript it is about.
+        cut: As in `JobScheduled`, with `conversation`; `start` is where the history began then, and `length` how long
+            the transcript was.
         failure: Why it was not done; None where it was, or still may be.
     """
 
@@ -158,3 +160,7 @@ class Job:
     since: int = 0
     upto: int = 0
     failure: Text | None = None
+    cut: int = 0
+    conversation: str = ""
+    start: int = 0
+    length: int = 0

@@ -32,6 +32,8 @@ def cue(span: TurnSpan) -> list[Piece]:
         about.append((" alone with its task", "dim"))
     if span.cue.fresh:
         about.append((" with no history", "dim"))
+    if span.cue.since:
+        about.append((f" forgetting what was before {span.cue.since.split('/', 1)[0]}", "dim"))
     return about
 
 

@@ -73,11 +73,17 @@ class Observe:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work in the background for one member, once the request is answered."""
+    """Work in the background for one member, once the request is answered.
+
+    Attributes:
+        cut: Where in the transcript the window of this conversation begins from now on; the work is about what left
+            it. 0 where nothing leaves, and the work is about all that was said since the last that was finished.
+    """
 
     member: str
     note: str = ""
     tools: tuple[ToolSpec, ...] = ()
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
