@@ -94,9 +94,10 @@ def take(state: AgentState, command: Command) -> list[Event] | None:
         case TakeSend() | DropSend():
             return reaching.take(state, command)
         case TakeRecipients(id, recipients, due) if id in state.tools and state.tools[id].phase == "wanted":
-            if too_many := limits.too_many(state.desk, len(recipients)):
+            reached = 0 if messaging.stores(state.tools[id]) else len(recipients)
+            if too_many := limits.too_many(state.desk, reached):
                 return [ToolCallFailed(id=id, text=Text(too_many))]
-            return [RecipientsChosen(id=id, recipients=recipients, due=due)]
+            return [RecipientsChosen(id=id, recipients=recipients, due=due, text=as_text(command.text))]
         case Expire(id) if id in state.tools and state.tools[id].phase == "sending":
             return [ToolCallExpired(id=id)]
         case TakeResult() | TakeRecipients() | Expire() | Resolve():
@@ -170,7 +171,7 @@ def _requested(state: AgentState, turn: MessageReceived, n: int, use: ToolUse) -
     effect = tools[use.name].effect if use.name in tools else "read"
     if effect != "send":
         return ToolCallRequested(id=id, tool=use.name, arguments=use.arguments, effect=effect)
-    edit = "" if use.name in own_tools.OWN_TOOLS else memory.parsed(use.name, use.arguments)
+    edit = "" if use.name in own_tools.KNOWN else memory.parsed(use.name, use.arguments)
     label = "" if isinstance(edit, str) else edit.label
     stream, seen = uses.edited(state, label)
     stream = stream or own_tools.decider(state.spec, use.name)
@@ -250,8 +251,8 @@ def _on_messages(state: AgentState, call: ToolCall) -> list[Event]:
     turn = state.desk.turn
     assert turn is not None
     ends = call.phase == "expired" or state.desk.ending
-    if not (ends or state.desk.spent_up) and call.sent < len(call.recipients):
-        return list(messaging.sends(turn, call))
+    if not (ends or state.desk.spent_up) and (more := messaging.sends(turn, call)):
+        return list(more)
     if len(call.came) < call.sent:
         late = [id for id in state.desk.sends if call_of(id)[0] == call.id and id not in state.desk.cancelling]
         return [SendCancelling(id=id) for id in late] if ends else []
@@ -295,7 +296,7 @@ def problem(state: AgentState, wanted: ToolCallRequested) -> str:
             return f"this request was passed on {hops} times, which is the most; answer it yourself"
         asked = messaging.parsed(wanted.tool, wanted.arguments)
         return asked if isinstance(asked, str) else ""
-    if wanted.tool in own_tools.OWN_TOOLS:
+    if wanted.tool in own_tools.KNOWN:
         return own_tools.problem(state.spec, wanted.tool, wanted.arguments)
     edit = memory.parsed(wanted.tool, wanted.arguments)
     if isinstance(edit, str):

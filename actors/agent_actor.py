@@ -146,7 +146,7 @@ class AgentActor(Actor[AgentState]):
                 self._start_reconcile(id)
             case ToolCallRequested(id=id) | ToolCallRetried(id=id) if id in self.state.tools:
                 self._prepare_tool(self.state.tools[id], event.ref)
-            case RecipientsChosen(id=id, due=due) if id in self.state.tools:
+            case RecipientsChosen(id=id, due=due) if id in self.state.tools and due is not None:
                 self.spawn(self._expire, id, due, event.ref)
             case SendAccepted() | SendAnswered() | SendFailed():
                 self.sends_ended.notify()
@@ -228,13 +228,13 @@ class AgentActor(Actor[AgentState]):
         asked = own_tools.parsed(call.wanted.tool, call.wanted.arguments)
         if isinstance(asked, str):
             return  # it was refused
-        found = await looking.look_up(self.system, self.stream, asked)
+        found = await looking.look_up(self.system, self.stream, call, asked)
         if isinstance(found, directory.Told):
             self.put(TakeResult(call.id, found.text, found.ok, cause=cause))
         else:
             spec = next(tool for tool in self.state.abilities if tool.name == call.wanted.tool)
-            due = self.system.outside.now() + timedelta(seconds=spec.timeout)
-            self.put(TakeRecipients(call.id, found, due, cause=cause))
+            due = self.system.outside.now() + timedelta(seconds=spec.timeout) if spec.timeout else None
+            self.put(TakeRecipients(call.id, found.streams, due, found.text, cause=cause))
 
     async def _expire(self, id: str, due: datetime, cause: str) -> None:
         """Wait no longer than until `due`, nor than the call is open."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
 
 from callboard.events import Event, Text
 from callboard.events.catalog import BlockEdited, BlockEditRefused
@@ -21,6 +22,9 @@ from .commands import Receive
 from .edit import Edit
 from .structured import ITEM_EDITS, fitted, item_edit
 from .tasks import TASK_EDITS, TaskEdit, task_edit
+
+HUMAN = "human"
+"""The label of the block about the user."""
 
 
 class Append(Edit):
@@ -66,7 +70,23 @@ class Restore(Edit):
     text: str = ""
 
 
-SUMMARISE = "memory_summarise"
+class Rethink(Edit):
+    """Replace all that is remembered of the user. It is refused if someone else changed the block since you read it."""
+
+    label: Annotated[str, Field(description="Another memory block, where it is not that of the user.")] = HUMAN
+    new_memory: Annotated[str, Field(description="The whole new value: all that is true and worth knowing.")]
+
+
+class ArchiveLines(Edit):
+    """Move lines of a memory block into the archive, where they can be searched; the block keeps the others."""
+
+    first: Annotated[int, Field(ge=1, description="The first line to move, from 1.")]
+    last: Annotated[int, Field(ge=1, description="The last line to move.")]
+    tags: Annotated[tuple[str, ...], Field(description="What the lines are about, to find them by.")] = ()
+    stored: SkipJsonSchema[str] = ""  # hash of what the archive holds by now: no other lines leave the block
+
+
+SUMMARISE, RETHINK, ARCHIVE_LINES = "memory_summarise", "rethink_user_memory", "archive_memory"
 
 EDITS: dict[str, type[Edit]] = {
     "memory_append": Append,
@@ -74,6 +94,8 @@ EDITS: dict[str, type[Edit]] = {
     "memory_insert": Insert,
     "memory_rewrite": Rewrite,
     SUMMARISE: Summarise,
+    RETHINK: Rethink,
+    ARCHIVE_LINES: ArchiveLines,
     **ITEM_EDITS,
     **TASK_EDITS,
     **dict.fromkeys(undoing.VERBS, Restore),
@@ -87,7 +109,7 @@ TOOLS: dict[Form, tuple[str, ...]] = {
 }
 """The tools that agents get for a block, by what it holds."""
 
-_LINES = ("memory_append", "memory_insert", SUMMARISE)
+_LINES = ("memory_append", "memory_insert", SUMMARISE, RETHINK, ARCHIVE_LINES)
 _UNFIT: dict[Form, tuple[str, ...]] = {
     "text": (*ITEM_EDITS, *TASK_EDITS),
     "json": (*_LINES, *TASK_EDITS),
@@ -108,11 +130,18 @@ def tool_specs(*forms: Form) -> tuple[ToolSpec, ...]:
 @cache
 def maintenance_specs() -> tuple[ToolSpec, ...]:
     """Return the tools that only those have who look after memory in the background."""
-    return (_tool_spec(SUMMARISE, Summarise),)
+    return (_tool_spec(SUMMARISE, Summarise), _tool_spec(ARCHIVE_LINES, ArchiveLines))
+
+
+@cache
+def rethink_specs() -> tuple[ToolSpec, ...]:
+    """Return the tool that the block about the user is rewritten with."""
+    return (_tool_spec(RETHINK, Rethink),)
 
 
 def _tool_spec(name: str, edit: type[Edit]) -> ToolSpec:
-    return ToolSpec(name=name, description=edit.__doc__ or "", parameters=schema_of(edit), effect="send")
+    spec = ToolSpec(name=name, description=edit.__doc__ or "", parameters=schema_of(edit), effect="send")
+    return spec.model_copy(update={"timeout": 0.0}) if name == ARCHIVE_LINES else spec
 
 
 def schema_of(arguments: type[BaseModel]) -> dict[str, JsonValue]:
@@ -248,22 +277,52 @@ def _insert(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | st
 
 
 def _rewrite(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
-    assert isinstance(edit, Rewrite)
+    assert isinstance(edit, Rewrite | Rethink)
+    put = "text" if isinstance(edit, Rewrite) else "new_memory"
     if names := _others(state, request):
-        return f"{names} changed the block since you read it. {refusals.against(edit.text, state.value)}"
-    return _spliced(state, request, "text", at=0, cut=len(state.value))
+        return f"{names} changed the block since you read it. {refusals.against(getattr(edit, put), state.value)}"
+    return _spliced(state, request, put, at=0, cut=len(state.value))
 
 
 def _summarise(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
     assert isinstance(edit, Summarise)
     if names := _others(state, request):
         return f"{names} changed the block since you read it; {refusals.reading(state.value, edit.first)}"
-    lines = state.value.split("\n")
+    if isinstance(found := lines_of(state.value, edit), str):
+        return found
+    at, end = found
+    return _spliced(state, request, "text", at=at, cut=end - at)
+
+
+def lines_of(value: str, edit: Summarise | ArchiveLines) -> tuple[int, int] | str:
+    """Return where the lines that `edit` names begin and end in `value`, or why there are none. Pure."""
+    lines = value.split("\n")
     if not edit.first <= edit.last <= len(lines):
         return f"there are no lines {edit.first} to {edit.last}; the block has {len(lines)}"
     at = sum(len(line) + 1 for line in lines[: edit.first - 1])
-    cut = len("\n".join(lines[edit.first - 1 : edit.last]))
-    return _spliced(state, request, "text", at=at, cut=cut)
+    return at, at + len("\n".join(lines[edit.first - 1 : edit.last]))
+
+
+def _archive(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
+    """Take out lines that stand in an archive by now, with the line end that parts them from what stays."""
+    assert isinstance(edit, ArchiveLines) and state.spec is not None
+    if isinstance(found := lines_of(state.value, edit), str):
+        return found
+    at, end = found
+    if mark_of(state.value[at:end]) != edit.stored:
+        now = refusals.reading(state.value, edit.first)
+        return f"lines {edit.first} to {edit.last} are not those any more that were stored; {now}"
+    at, end = (at, end + 1) if end < len(state.value) else (max(at - 1, 0), end)
+    size = len(state.value) - (end - at)
+    return BlockEdited(
+        id=request.id, to=request.sender, verb=request.edit, at=at, cut=end - at, put=Text(), size=size,
+        limit=state.spec.limit, by=request.by,
+    )  # fmt: skip
+
+
+def mark_of(text: str) -> str:
+    """Return the hash by which a block knows lines that an archive holds: SHA-256, its first 32 hex digits. Pure."""
+    return sha256(text.encode()).hexdigest()[:32]
 
 
 def _restore(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | str:
@@ -285,4 +344,6 @@ _RULES: dict[type[Edit], Callable[[BlockState, Receive, Edit], BlockEdited | str
     Summarise: _summarise,
     **dict.fromkeys(ITEM_EDITS.values(), item_edit),
     Restore: _restore,
+    Rethink: _rewrite,
+    ArchiveLines: _archive,
 }

@@ -12,22 +12,28 @@ from callboard.events import Text
 from callboard.events.catalog import MessageReceived, MessageSent, Part
 from callboard.events.specs import ToolSpec
 from callboard.projections.agent_calls import ToolCall
+from callboard.projections.paths import message_id
 from callboard.projections.words import name_of
 
+from . import sharing, storing
 from .conversation_search import CONVERSATION_SEARCH, ConversationSearch
-from .memory import faults, schema_of
+from .memory import ARCHIVE_LINES, faults, schema_of
 from .rules import CANCELLED
 
 ASK, TELL = "send_message_to_agent_and_wait_for_reply", "send_message_to_agent_async"
 BROADCAST, BROADCAST_ALL = "send_message_to_agents_matching_tags", "send_message_to_agents_matching_all_tags"
 FIND = "find_agents"
 ASK_HUMAN = "ask_human"
+SHARE = "share_memories"
 
 AT_ONCE = 16
 """Recipients of one broadcast that work on it at once."""
 
 MAX_HOPS = 64
 """How often a request may be passed on from one to the next."""
+
+MOST_SHARED = 50
+"""Findings of one call that are shared."""
 
 PATIENCE = 600.0
 """Seconds that an agent waits for the reply of another."""
@@ -84,6 +90,14 @@ class AskHuman(_Arguments):
     options: Annotated[list[str], Field(description="The answers to choose from; none for any answer.")] = []
 
 
+class Share(_Arguments):
+    """Search your archival memory, and send what is found to another agent, each finding with where it comes from."""
+
+    query: Annotated[str, Field(min_length=1, description="What to look for.")]
+    to: Other
+    limit: Annotated[int, Field(ge=1, le=MOST_SHARED, description="How many findings at most.")] = 5
+
+
 MESSAGING: dict[str, type[BaseModel]] = {
     ASK: Ask,
     TELL: Tell,
@@ -92,6 +106,7 @@ MESSAGING: dict[str, type[BaseModel]] = {
     FIND: Find,
     ASK_HUMAN: AskHuman,
     CONVERSATION_SEARCH: ConversationSearch,
+    SHARE: Share,
 }
 """The arguments of each tool by its name; an agent gets one by naming it among its tools."""
 
@@ -123,20 +138,27 @@ def parsed(name: str, arguments: str) -> BaseModel | str:
 
 def sends(turn: MessageReceived, call: ToolCall) -> list[MessageSent]:
     """Return the next messages of a call whose recipients are chosen: so many are open at once."""
-    step, ordinal = call.id.rsplit("/", 2)[1:]
-    agent, kind = name_of_turn(turn), "tell" if call.wanted.tool == TELL else "ask"
+    agent, kind = name_of_turn(turn), "tell" if call.wanted.tool in (TELL, SHARE) else "ask"
     free = AT_ONCE - (call.sent - len(call.came))
+    if stores(call):
+        return storing.sends(turn, call, free)
+    text = call.text if call.wanted.tool == SHARE else call.wanted.arguments.pick("message")
     return [
         MessageSent(
-            id=f"{turn.id}/{step}.{ordinal}.{n}/{name_of(stream)}",
+            id=message_id(call.id, n, name_of(stream)),
             recipient=stream,
             kind=kind,
-            parts=(Part(agent, call.wanted.arguments.pick("message")),),
+            parts=(Part(agent, text),),
             hops=turn.hops + 1,
         )
         for n, stream in enumerate(call.recipients, start=1)
         if call.sent < n <= call.sent + free
     ]
+
+
+def stores(call: ToolCall) -> bool:
+    """Return whether what a call sends are changes of archives and blocks, and no messages."""
+    return call.wanted.tool in (storing.STORE, ARCHIVE_LINES)
 
 
 def name_of_turn(turn: MessageReceived) -> str:
@@ -146,9 +168,13 @@ def name_of_turn(turn: MessageReceived) -> str:
 
 def result(call: ToolCall) -> tuple[Text, bool]:
     """Return what the model is told of a call whose messages all came to something, and whether it went well."""
+    if stores(call):
+        return storing.result(call)
     came = [_came(call, n) for n in range(1, len(call.recipients) + 1)]
     if call.wanted.tool in (ASK, TELL):
         return came[0]
+    if call.wanted.tool == SHARE:
+        return sharing.told(call.text, name_of(call.recipients[0]), came[0])
     found = [
         {"agent": name_of(stream), "response" if ok else "error": str(text)}
         for stream, (text, ok) in zip(call.recipients, came, strict=True)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from callboard.events.specs import AgentSpec, ToolSpec
 
-from . import archival, memory, messaging
+from . import archival, memory, messaging, storing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,13 @@ WINGS = (
 OWN_TOOLS: dict[str, Wing] = {name: wing for wing in WINGS for name in wing.tools}
 """The wing of each tool by its name; an agent gets one by naming it among its tools."""
 
-RESERVED = frozenset({*memory.EDITS, *OWN_TOOLS})
+KNOWN: dict[str, Wing] = {
+    **OWN_TOOLS,
+    storing.STORE: Wing({storing.STORE: storing.Store}, storing.tool_spec, storing.asked, frozenset({storing.STORE})),
+}
+"""Those and the ones that only come with a turn."""
+
+RESERVED = frozenset({*memory.EDITS, *KNOWN})
 """Names that no tool of a user's own may have."""
 
 
@@ -63,12 +69,12 @@ def spec_of(name: str) -> ToolSpec:
 
 def parsed(name: str, arguments: str) -> BaseModel | str:
     """Return what `arguments` ask for, or what is wrong with them."""
-    return OWN_TOOLS[name].parsed(name, arguments)
+    return memory.parsed(name, arguments) if name in memory.EDITS else KNOWN[name].parsed(name, arguments)
 
 
 def is_looked_up(name: str) -> bool:
     """Return whether a call of the tool `name` begins with a look-up."""
-    return name in OWN_TOOLS and name in OWN_TOOLS[name].looked_up
+    return name == memory.ARCHIVE_LINES or (name in KNOWN and name in KNOWN[name].looked_up)
 
 
 def decider(spec: AgentSpec, name: str) -> str:
@@ -78,7 +84,7 @@ def decider(spec: AgentSpec, name: str) -> str:
 
 def problem(spec: AgentSpec, name: str, arguments: str) -> str:
     """Return why a call cannot even begin, for the model to mend; empty where it can."""
-    wing = OWN_TOOLS[name]
+    wing = KNOWN[name]
     if wing.without and not wing.decider(spec):
         return wing.without
     asked = wing.parsed(name, arguments)
@@ -87,4 +93,4 @@ def problem(spec: AgentSpec, name: str, arguments: str) -> str:
 
 def needs_archive(names: Iterable[str]) -> bool:
     """Return whether one of these tools reads or writes an archive."""
-    return any(name in archival.ARCHIVAL for name in names)
+    return any(name in (*archival.ARCHIVAL, messaging.SHARE) for name in names)

@@ -151,10 +151,16 @@ class ToolCallRequested(Event, opens="tool"):
 
 
 class RecipientsChosen(Event, goes_on="tool", takes_in=True):
-    """Whom the messages of a call go to, and until when their replies are waited for."""
+    """Whom the messages of a call go to, and until when their replies are waited for.
+
+    Attributes:
+        due: None where they are waited for as long as it takes.
+        text: What was looked up for them at that moment; empty where the arguments say all.
+    """
 
     recipients: tuple[str, ...]
-    due: datetime
+    due: datetime | None = None
+    text: Text = Text()
 
 
 class ToolCallExpired(Event, goes_on="tool", takes_in=True):

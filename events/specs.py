@@ -33,7 +33,7 @@ class ToolSpec(Frozen):
     Attributes:
         parameters: JSON schema of its arguments.
         code: Where the function is, as `module:name`; empty for the memory tools, which are sends.
-        timeout: Seconds until a call counts as failed; 0 where a person is waited for, however long.
+        timeout: Seconds until a call counts as failed; 0 where it is waited for however long.
         reconcile: Where the function is that says what came of a call in doubt; empty without one.
         in_doubt: What happens to a call in doubt where there is none.
         needs_approval: Whether a person is asked before a call begins; or where the function is that says so of

@@ -230,8 +230,8 @@ def _of_tool(state: AgentState, event: Event) -> AgentState:
             return _with_tool(state, replace(state.tools[id], phase="wanted", about=""))
         case ToolCallResolved(id=id, text=text, fails_turn=True):
             return replace(_without_tool(state, id, text), failed=text)
-        case RecipientsChosen(id=id, recipients=recipients, due=due):
-            return _with_tool(state, replace(state.tools[id], phase="sending", recipients=recipients, due=due))
+        case RecipientsChosen(id=id, recipients=streams, due=due, text=text):
+            return _with_tool(state, replace(state.tools[id], phase="sending", recipients=streams, due=due, text=text))
         case ToolCallExpired(id=id):
             return _with_tool(state, replace(state.tools[id], phase="expired"))
         case MessageSent(id=id) if id in state.tools:

@@ -45,7 +45,7 @@ class ToolCall:
         phase: `wanted`, `running`, `stopped` (it ran when the process ended), `in doubt`, `sent`,
             or `answered` (what was sent came back, as `text`); of messages `sending`, and `expired`
             when they are waited for no longer; of what a person decides `asked` (may it begin? `text` says
-            why nobody else could decide), `approved` and `question`.
+            why nobody else could decide), `approved` and `question`. While it sends, `text` was looked up for that.
         recipients: Whom its messages go to; `sent` says how many went out, `came` what came of each, from 1;
             of a tool of the user's own that sends, `said` has the digest of each.
         due: Until when replies are waited for.

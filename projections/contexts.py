@@ -35,10 +35,19 @@ class Context:
         return Context(self.lines.plus(line), digest(self.digest, *messages), self.tokens + tokens_of(messages))
 
     def less(self, group: str, layout: int) -> Context:
-        """Return this without what was heard from `group` and came of it, and without summaries: they may tell of it."""
+        """Return this without what came of `group`, and without summaries, which may tell of it."""
         mine = (line.turn.split("/")[-3:-2] == [group] or isinstance(line, Summed) for line in self.lines)
         kept = [line for line, is_mine in zip(self.lines, mine, strict=True) if not is_mine]
         return self if len(kept) == len(self.lines) else of(kept, layout)
+
+    def since(self, group: str, request: str, now: str, layout: int) -> Context:
+        """Return this without what was heard from `group` before `request`; without all of it where that is `now`."""
+        mine = [n for n, line in enumerate(self.lines) if line.turn.split("/")[-3:-2] == [group]]
+        first = next((n for n in mine if request_of(self.lines[n].turn) == request), len(self.lines))
+        if first == len(self.lines) and request != now:
+            return self  # what comes before it is gone already
+        gone = {n for n in mine if n < first}
+        return of((line for n, line in enumerate(self.lines) if n not in gone), layout)
 
 
 def of(lines: Iterable[Line], layout: int) -> Context:
@@ -51,15 +60,6 @@ def of(lines: Iterable[Line], layout: int) -> Context:
 def layout_of(state: AgentState) -> int:
     """Return the number of the layout that the agent's prompts have."""
     return state.spec.rendering if state.spec else RENDERING
-
-    def since(self, group: str, request: str, now: str, layout: int) -> Context:
-        """Return this without what was heard from `group` before `request`; without all of it where that is `now`."""
-        mine = [n for n, line in enumerate(self.lines) if line.turn.split("/")[-3:-2] == [group]]
-        first = next((n for n in mine if request_of(self.lines[n].turn) == request), len(self.lines))
-        if first == len(self.lines) and request != now:
-            return self  # what comes before it is gone already
-        gone = {n for n in mine if n < first}
-        return of((line for n, line in enumerate(self.lines) if n not in gone), layout)
 
 
 def hear(state: AgentState) -> AgentState:
