@@ -50,7 +50,7 @@ async def of_block(system: System, state: AgentState, call: ToolCall, asked: Arc
     if not text.strip():
         return Told(f"refused: lines {asked.first} to {asked.last} are empty; nothing was stored", ok=False)
     streams = (await archive_for(system, state), call.wanted.recipient)
-    return Found(streams, storing.arguments(text, asked.tags, {"block": name_of(call.wanted.recipient)}))
+    return Found(streams, storing.arguments(text, list(asked.tags), {"block": name_of(call.wanted.recipient)}))
 
 
 def _refused(block: BlockState, call: ToolCall, me: str) -> str:
@@ -94,6 +94,6 @@ async def archive_for(system: System, state: AgentState) -> str:
             foreground: AgentState = await system.look(group.streams[group.managers[0]])
             spec = foreground.spec or spec
     stream = spec.archive or f"archive-{spec.name}"
-    if (await system.look(stream)).spec is None:
+    if stream not in system.streams():  # a look would find it in the log before mail can reach it
         await start_archive(system, Archive(name_of(stream)))
     return stream

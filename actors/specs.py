@@ -297,12 +297,21 @@ class Group:
         if not callable(getattr(self.pattern, "next", None)):
             raise SpecError(f"group {self.name!r} has the pattern {self.pattern!r}; a value with next(group) is wanted")
         self._check_manager()
+        self._check_members()
         if self.on_failure not in get_args(OnFailure):
             wanted = ", ".join(get_args(OnFailure))
             raise SpecError(f"group {self.name!r} has on_failure {self.on_failure!r}; one of {wanted} is wanted")
         if self.until is not None:
             until(self.until)
         check_shares(self)
+
+    def _check_members(self) -> None:
+        wanted, pattern = getattr(self.pattern, "needs_members", 0), type(self.pattern).__name__
+        if wanted and (len(self.all_members) != wanted or not isinstance(self.all_members[0], Agent)):
+            raise SpecError(
+                f"group {self.name!r} has {len(self.all_members)} members; {pattern} wants exactly {wanted}, an agent "
+                "that works in the background"
+            )
 
     def _check_manager(self) -> None:
         pattern = type(self.pattern).__name__

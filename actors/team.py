@@ -80,6 +80,7 @@ A pattern without fields is a table with its `kind` alone. What there is, each f
     { kind = "consensus", options = [], quorum = (over half), max_rounds = 1, tie = "none" }  # "first", "manager"
     { kind = "debate", rounds = 1 }                                       # the manager mediates
     { kind = "sleeptime", every = 5 }                                     # the manager answers
+    { kind = "voice_sleeptime", max_message_buffer_length = 30, min_message_buffer_length = 15 }  # both or none
 
 A `kind` of yours is a class as "module:Class", a frozen dataclass whose fields are the other keys.
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from callboard.actors.patterns import handoff, sleeptime, supervisor
+from callboard.actors.patterns import handoff, sleeptime, supervisor, voice
 from callboard.events import Event
 from callboard.events.catalog import (
     ChoiceMade,
@@ -92,7 +92,7 @@ def ending_text(requested: ToolCallRequested) -> str:
             return f"everybody: {given.get('message')}"
         case handoff.TOOL if given:
             return f"{given.get('to')}: {given.get('reason')}; {given.get('message')}"
-        case sleeptime.FINISH:
+        case sleeptime.FINISH | voice.FINISH:
             return "the memory is up to date"
         case _:
             return "" if "choice" in given else one_line(str(requested.arguments), REASON) or "{}"

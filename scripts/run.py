@@ -71,7 +71,8 @@ def run(
 
     Args:
         team: The team file, TOML; or the name of a team that callboard comes with, one for each pattern:
-            consensus, debate, dynamic, handoff, parallel, pipeline, round_robin, route, sleeptime, supervisor.
+            consensus, debate, dynamic, handoff, parallel, pipeline, round_robin, route, sleeptime, supervisor,
+            voice_sleeptime.
         message: What to say; `-` reads it from standard input. With --interactive it may be left out.
         log: Where everything is recorded; by default the team file's name with `.db`, in the current folder.
         to: Which agent or group is asked; by default the only group, else the only agent.

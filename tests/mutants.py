@@ -26,6 +26,7 @@ from .people_mutations import PEOPLE_MUTANTS
 from .reader_mutations import READER_MUTANTS
 from .search_mutations import SEARCH_MUTANTS
 from .tool_mutations import TOOL_MUTANTS
+from .voice_mutations import VOICE_MUTANTS
 from .watch_mutations import WATCH_MUTANTS
 from .window_mutations import WINDOW_MUTANTS
 
@@ -44,6 +45,7 @@ OTHERS = (
     *SEARCH_MUTANTS,
     *BLAME_MUTANTS,
     *BOARD_MUTANTS,
+    *VOICE_MUTANTS,
 )
 ALL_MUTANTS = (*MUTANTS, *OTHERS)
 SEEDS = 1_000

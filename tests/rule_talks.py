@@ -96,7 +96,7 @@ class Talk:
                 self.since, self.reset = len(self.state.transcript), False
             case SendFailed(id=id, accepted=False) if id in self.before:
                 name = id.rsplit("/", 1)[-1]
-                self.knows[name], length = self.before[id]
+                self.knows[self.state.place(name)], length = self.before[id]
                 del self.told[name][length:]
             case _:
                 pass
@@ -112,12 +112,17 @@ class Talk:
             return
         assert self.state.spec is not None
         heard = [(part.speaker, str(part.text)) for part in sent.parts if part.speaker != self.state.spec.name]
-        news = self.state.transcript.since(max(self.knows.get(name, 0), self.since))
+        begin = self.state.cuts.get(self.state.conversation, 0)
+        forgot = sent.cue is not None and sent.cue.since == sent.id.rsplit("/", 2)[0]  # all of it, so the window again
+        place, conversation = self.state.place(name), self.state.conversation
+        known = begin if forgot else self.knows.get(place, 0)
+        everywhere = self.state.transcript.since(max(known, self.since, begin))
+        news = [said for said in everywhere if said.conversation == conversation]
         assert heard == [(said.speaker, str(said.text)) for said in news if said.speaker != name and said.text]
         so_far = self.told.setdefault(name, [])
-        self.before[sent.id] = (self.knows.get(name, 0), len(so_far))
+        self.before[sent.id] = (self.knows.get(place, 0), len(so_far))
         so_far += heard
-        self.knows[name] = len(self.state.transcript)
+        self.knows[place] = len(self.state.transcript)
 
     # -- in words ---------------------------------------------------------------------------------
 

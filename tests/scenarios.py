@@ -22,6 +22,7 @@ from .scripted import Everyone, Scenario, agent, asking, script
 from .search_scenarios import SEARCHING
 from .team_scenarios import TEAMS
 from .tool_scenarios import TOOLS
+from .voice_scenarios import VOICE
 from .watch_scenarios import WATCHED
 from .window_scenarios import WINDOWED
 from .world import pay, publish, search, wire
@@ -136,7 +137,7 @@ BASIC = [
 
 SCENARIOS = [
     *BASIC, *TEAMS, *MESSAGE_SCENARIOS, *PEOPLE, *LIMITED, *MODELS, *TOOLS, *MAIL, *WATCHED, *WINDOWED, *ARCHIVES,
-    *SEARCHING, *BOARDS, *BLOCKS,
+    *SEARCHING, *BOARDS, *BLOCKS, *VOICE,
 ]  # fmt: skip
 
 CANCELS = [

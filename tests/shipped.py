@@ -157,5 +157,25 @@ PLAYS = {
         "[memory_finish_edits] the memory is up to date\n[job] completed\n",
         "background work of keeper: completed\n1 turn · ended",
     ),
+    "voice_sleeptime": Play(
+        ["This is Ann.", "I moved to Lisbon.", "And now?", "Really?", "Why?", "Bye."],
+        {
+            "aide": ["Hello Ann.", "Welcome there.", "A walk.", "Yes.", "The air.", "Bye, Ann."],
+            "keeper": [
+                [
+                    (
+                        "store_memories",
+                        {"chunks": [{"start_index": 1, "end_index": 4, "context": "Ann says who she is."}]},
+                    )
+                ],
+                [("rethink_user_memory", {"new_memory": "Ann. Lives in Lisbon."})],
+                [("finish_rethinking_memory", {})],
+            ],
+        },
+        ["aide"],
+        "Bye, Ann.",
+        "aide:\nHello Ann.\n",
+        "background work of keeper: completed\n1 turn · ended",
+    ),
 }
 """By the name of the team. Where several speak at once, nothing is said of their order."""

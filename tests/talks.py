@@ -30,6 +30,7 @@ from callboard import (
     SQLiteStore,
     Supervisor,
     System,
+    VoiceSleeptime,
 )
 from callboard.actors.scaling import Load, one_each
 from callboard.actors.testing import ScriptedModel, calls
@@ -202,6 +203,19 @@ TALKS = {
             ],
         },
         Asking(("one", "two", "three", "four")),
+    ),
+    "voice": Talk(
+        Group("team", (agent("keeper"),), VoiceSleeptime(6, 5), manager=BOSS, blocks=(Block("human", "none"),)),
+        {
+            "boss": ["One.", "Two.", "Three.", "Four.", "Five.", "Six."],
+            "keeper": [
+                calls(("store_memories", {"chunks": [{"start_index": 1, "end_index": 4, "context": "numbers"}]})),
+                used("rethink_user_memory", new_memory="counts"),
+                calls(("finish_rethinking_memory", {})),
+                DOWN,
+            ],
+        },
+        Asking(("one", "two", "three", "four", "five", "six")),
     ),
     "retry": Talk(
         Group("team", PAIR, RoundRobin(2), on_failure="retry"),

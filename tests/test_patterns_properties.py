@@ -19,6 +19,7 @@ from callboard import (
     Route,
     Sleeptime,
     Supervisor,
+    VoiceSleeptime,
 )
 from callboard.actors.patterns import Pattern
 from callboard.events import Text
@@ -33,6 +34,7 @@ PATTERNS: dict[str, list[Pattern]] = {
     "dynamic": [Dynamic(), Dynamic(max_turns=5)],
     "supervisor": [Supervisor(max_rounds=3), Supervisor(max_rounds=3, results="as_they_come")],
     "sleeptime": [Sleeptime(every=2), Sleeptime(every=1)],
+    "voice sleeptime": [VoiceSleeptime(6, 5)],
     "pipeline": [Pipeline(), Pipeline({"m0": "draft"})],
     "parallel": [Parallel(), Parallel(max_concurrency=1)],
     "handoff": [Handoff(), Handoff("m1", max_handoffs=2)],

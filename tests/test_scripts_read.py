@@ -223,7 +223,7 @@ def test_the_json_of_states_keeps_its_names(log: str, run: Run) -> None:
         list(shown["groups"]["team"])
         == (
             "spec desk members assigned has_the_word phase turns answered last_answered manager managers joined left "
-            "failed_in_this_request choosing choices jobs given_blocks scaling load transcript"
+            "failed_in_this_request choosing choices jobs windows given_blocks scaling load transcript"
         ).split()
     )
     assert list(shown["blocks"]["plan"]) == "spec value version retired history".split()

@@ -20,6 +20,7 @@ from callboard.actors.patterns import (
     Route,
     Sleeptime,
     Supervisor,
+    VoiceSleeptime,
 )
 from callboard.actors.specs import Agent, Block, Group
 from callboard.actors.until import Condition, MaxTurns, Spoke, TextMention
@@ -89,12 +90,17 @@ KINDS: list[tuple[str, Pattern]] = [
     ),
     ("{ kind = 'debate', rounds = 0 }", Debate(0)),
     ("{ kind = 'sleeptime', every = 2 }", Sleeptime(2)),
+    (
+        "{ kind = 'voice_sleeptime', max_message_buffer_length = 10, min_message_buffer_length = 5 }",
+        VoiceSleeptime(10, 5),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("text", "pattern"), KINDS)
 def test_a_pattern_is_written_by_its_name(tmp_path: Path, text: str, pattern: Pattern):
-    assert team(tmp_path, f"{LED}pattern = {text}\n").groups["g"].pattern == pattern
+    led = LED.replace(", 'bob'", "") if isinstance(pattern, VoiceSleeptime) else LED
+    assert team(tmp_path, f"{led}pattern = {text}\n").groups["g"].pattern == pattern
 
 
 def test_every_pattern_with_a_name_was_written():

@@ -170,7 +170,7 @@ def test_the_json_of_these_spans_keeps_its_names() -> None:
 def test_the_json_of_a_group_turn_holds_what_its_pattern_gave() -> None:
     shape: dict[str, Any] = span_shape(trace_roots(talked("consensus"), "k1")[0])
     assert (shape["data"]["winner"], shape["data"]["votes"]["second"]) == ("coffee", "coffee")
-    assert shape["steps"][0]["cue"] == {"pick": "vote", "instead_of": "", "apart": False, "fresh": False}
+    assert shape["steps"][0]["cue"] == {"pick": "vote", "instead_of": "", "apart": False, "fresh": False, "since": ""}
     assert {step["kind"] for step in shape["steps"]} == {"turn", "choice"}
 
 
@@ -213,6 +213,8 @@ def shown(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         ("life", "k3", ["scaling 0 to 2 1 request waiting", "hand-1, hand-2 joined", "writer with no history "]),
         ("sleeptime", "k2", ["background work of keeper ", "on items 1 to 4 of what was said"]),
         ("sleeptime", "k4", ["background work of keeper  failed "]),
+        ("voice", "k4", ["background work of keeper ", "on items 1 to 4 of what was said"]),
+        ("voice", "k5", ["boss forgetting what was before k3 "]),
     ],
 )  # fmt: skip
 def test_the_tree_says_so(shown: Show, talk: str, trace: str, lines: list[str]) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Sleeptime,
         Speak,
         Supervisor,
+        VoiceSleeptime,
         Work,
     )
     from callboard.actors.prices import Price
@@ -119,6 +120,7 @@ _HOMES = {
     "Tool": "actors.tool",
     "ToolContext": "actors.tool",
     "Turn": "projections.answer",
+    "VoiceSleeptime": "actors.patterns",
     "Watch": "actors.watch",
     "Window": "actors.windows",
     "Work": "actors.patterns",
@@ -199,6 +201,7 @@ __all__ = [
     "Tool",
     "ToolContext",
     "Turn",
+    "VoiceSleeptime",
     "Watch",
     "Window",
     "Work",

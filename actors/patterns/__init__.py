@@ -11,6 +11,7 @@ from .route import Route
 from .sleeptime import Sleeptime
 from .steps import Choose, Cue, Finish, Observe, Pattern, Pick, Speak, Step, Work, ending, last_answer
 from .supervisor import Supervisor
+from .voice import VoiceSleeptime
 
 NAMED: dict[str, type[Pattern]] = {
     "consensus": Consensus,
@@ -23,6 +24,7 @@ NAMED: dict[str, type[Pattern]] = {
     "route": Route,
     "sleeptime": Sleeptime,
     "supervisor": Supervisor,
+    "voice_sleeptime": VoiceSleeptime,
 }
 """The patterns by the names that team files know them by."""
 
@@ -46,6 +48,7 @@ __all__ = [
     "Speak",
     "Step",
     "Supervisor",
+    "VoiceSleeptime",
     "Work",
     "ending",
     "last_answer",

@@ -136,6 +136,10 @@ TALKS: dict[str, list[Talk]] = {
         Talk("I moved to Lisbon in May.", ["aide"], "Welcome to Lisbon."),
         Talk("What could I do on Thursday evenings?", ["aide"], "There is a choir by the river."),
     ],
+    "voice_sleeptime": [
+        Talk("Hello, this is Ann. I moved to Lisbon in May.", ["aide"], "Hello Ann, how is Lisbon?"),
+        Talk("What did I tell you about my choir?", ["aide"], "It sings by the river."),
+    ],
 }
 
 
