@@ -12,6 +12,7 @@ from callboard.events.catalog import BlockChanged, BlockEdited, BlockStarted
 from callboard.events.specs import BlockSpec
 
 from .block import spliced
+from .paths import call_of
 from .projection import Projection
 from .runs import Run, Runs, kept
 
@@ -39,6 +40,11 @@ class Written:
     by: str
     verb: str
     call: str
+
+    @property
+    def tool(self) -> str:
+        """The id of the tool call that it came of, also where that makes several edits; else as `call`."""
+        return call_of(self.call)[0] if self.by.startswith("agent-") else self.call
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class Impacts:
             found = self._blocks[stream] = Presence()
             async for event in self._store.read_stream(stream):
                 found.take(event)
-            self._made[stream] = {one.call: version for version, one in found.blame.written.items()}
+            self._made[stream] = {one.tool: version for version, one in found.blame.written.items()}
         return self._blocks[stream]
 
     async def _calls(self, stream: str, presence: Presence, text: int, since: int) -> tuple[Influenced, ...]:

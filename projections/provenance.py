@@ -127,11 +127,11 @@ class Origins:
 
     async def _origin(self, stream: str, written: Written) -> Origin:
         agent = self._agents.get(written.by)
-        tool = agent.tools.get(written.call) if agent else None
+        tool = agent.tools.get(written.tool) if agent else None
         if agent is None or tool is None:
             return Origin(stream, written)
-        call = agent.call_of(written.call)
-        return Origin(stream, written, tool, call, await self.turns(written.by, written.call.rsplit("/", 2)[0]))
+        call = agent.call_of(written.tool)
+        return Origin(stream, written, tool, call, await self.turns(written.by, written.tool.rsplit("/", 2)[0]))
 
     async def turns(self, stream: str, turn: str) -> tuple[TurnAsked, ...]:
         """Return the turn of `stream`, then the one in which its message was sent, up to the request from outside."""
