@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from callboard.events import CallboardError, RecordedEvent
+from callboard.events import CallboardError, RecordedEvent, Text
 from callboard.events.catalog import BlockChanged, BlockEdited, BlockStarted
 from callboard.events.specs import BlockSpec
 
-from .block import spliced
+from .block import mended, spliced
 from .paths import call_of
 from .projection import Projection
 from .runs import Run, Runs, kept
@@ -121,6 +121,10 @@ class Blame:
         return self._apply(change, str(spec.value))
 
     def _edited(self, event: RecordedEvent, edit: BlockEdited) -> Change:
+        found, put = mended(self.value, edit)
+        if found != self.value:  # its first value was erased, and has its room from now on
+            self._apply(Change(0, self._runs.between(0, self._runs.size), self._fresh([found])), found)
+        edit = edit.model_copy(update={"put": Text(put)})
         value = spliced(self.value, edit)
         self._note(event, edit.to, edit.verb, edit.id)
         change = self._again(edit, value)

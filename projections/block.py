@@ -9,6 +9,7 @@ from itertools import takewhile
 from callboard.events import Event
 from callboard.events.catalog import BlockChanged, BlockEdited, BlockRetired, BlockStarted
 from callboard.events.specs import BlockSpec
+from callboard.events.text import ERASED
 
 from .desk import Desk
 from .desk import evolve as evolve_desk
@@ -104,7 +105,31 @@ class BlockState:
 
 def spliced(value: str, edit: BlockEdited) -> str:
     """Return `value` after `edit`. Pure."""
-    return f"{value[: edit.at]}{edit.before}{edit.put}{edit.after}{value[edit.at + edit.cut :]}"
+    before, put = mended(value, edit)
+    return _joined(before, edit, put)
+
+
+def mended(value: str, edit: BlockEdited) -> tuple[str, str]:
+    """Return the value that `edit` found, and what it put: what stands for an erased text takes up its room. Pure.
+
+    So later edits, which are recorded by place, land where they did. How much room it had follows from the sizes.
+    """
+    put, more = str(edit.put), len(edit.before) + len(edit.after) - edit.cut
+    if put == ERASED:
+        value = _of_length(edit.at + edit.cut) if value == ERASED else value
+        return value, _of_length(edit.size - len(value) - more)
+    if ERASED in value and (missing := edit.size - len(value) - len(put) - more):
+        value = value.replace(ERASED, _of_length(len(ERASED) + missing), 1)
+    return value, put
+
+
+def _joined(value: str, edit: BlockEdited, put: str) -> str:
+    return f"{value[: edit.at]}{edit.before}{put}{edit.after}{value[edit.at + edit.cut :]}"
+
+
+def _of_length(size: int) -> str:
+    """Return what stands for an erased text of `size` characters. Pure."""
+    return ERASED[: max(size, 0)].ljust(size)
 
 
 def evolve(state: BlockState, event: Event) -> BlockState:
@@ -163,4 +188,4 @@ def changed(old: str, edit: BlockEdited) -> tuple[str, ...]:
     end = -1 if line < 0 else old.find("\n", line + 1)
     end = len(old) if end < 0 else end
     moved = edit.model_copy(update={"at": edit.at - start})
-    return difference(old[start:end], spliced(old[start:end], moved))
+    return difference(old[start:end], _joined(old[start:end], moved, str(edit.put)))
