@@ -95,4 +95,5 @@ async def test_an_agent_of_an_older_layout_keeps_it_until_it_is_started_again() 
         await system["a"].ask("second")
     assert MARKS not in str(model.requests[0].messages[0]) and MARKS in str(model.requests[1].messages[0])
     started = [event async for event in store.read_all() if event.type == "ModelCallStarted"]
+    assert [event.data.rendering for event in started] == [1, 2]  # type: ignore[attr-defined]
     assert [await rebuilt(store, e.stream, e.version) for e in started] == [list(r.messages) for r in model.requests]

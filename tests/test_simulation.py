@@ -9,7 +9,7 @@ import pytest
 from .loop import SeededLoop, Stuck
 from .simulation import ALL, COMPARED, campaign, digest
 
-SEEDS, CI_SEEDS, BIG_SEEDS = 60, 1_000, 20_000
+SEEDS, CI_SEEDS, BIG_SEEDS = 40, 1_000, 20_000
 FAULTS = ("die", "rejected", "lost", "late", "restart", "neighbour", "haunted", "busy")
 
 

@@ -1,4 +1,4 @@
-"""A prompt fits its window: the oldest lines are summed up first, and nothing is lost (T26, T54, T58)."""
+"""A prompt fits its window: the oldest lines are summed up first, and nothing is lost (T58)."""
 
 from __future__ import annotations
 
