@@ -197,3 +197,17 @@ async def test_the_history_of_a_block_is_listed_with_refusals_and_differences(
     assert capsys.readouterr().out == "they are the same\n"
     assert await command("diff", log, "plan", 1, 9) == 2
     assert "has no version 9; it has 1 to 4" in capsys.readouterr().err
+
+
+async def test_the_blocks_of_a_log_are_listed_with_how_full_each_is(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await command("list", log) == 0
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert rows == ["plan version 2 7 of 5,000 characters 1 edit", "w.notes version 1 4 of 5,000 characters 0 edits"]
+    assert await command("list", log, "--json") == 0
+    assert list(json.loads(capsys.readouterr().out)["blocks"]) == ["plan", "w.notes"]
+    async with SQLiteStore.open(tmp_path / "empty.db"):
+        pass
+    assert await command("list", tmp_path / "empty.db") == 0
+    assert capsys.readouterr().out == "this log has no memory blocks\n"
