@@ -18,6 +18,7 @@ from callboard.events.catalog import (
     MessageReceived,
     MessageSent,
     ModelAttemptFailed,
+    ModelCallDeferred,
     ModelCallFailed,
     ModelCallFinished,
     ModelCallRequested,
@@ -134,6 +135,8 @@ def evolve(purse: Purse, event: Event, sends: dict[str, MessageSent]) -> Purse:
             return replace(purse, spent=purse.spent + Spent(tool_calls=1))
         case ModelCallRequested():
             return replace(purse, spent=purse.spent + Spent(model_calls=1))
+        case ModelCallDeferred():  # it is asked for anew
+            return replace(purse, spent=purse.spent + Spent(model_calls=-1))
         case TurnTimed(until=until):
             timed = (_until(one, until) if one.seconds and one.until is None else one for one in purse.grants)
             return replace(purse, grants=tuple(timed))

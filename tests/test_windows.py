@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard import Agent, MemoryStore, RequestFailed, System, Window
+from callboard import Agent, Limits, MemoryStore, RequestFailed, System, Window
 from callboard.actors.model import ModelReply, ModelRequest
 from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import ModelError, RecordedEvent, SpecError, Text
@@ -148,6 +148,15 @@ async def test_summaries_are_no_steps_of_the_turn() -> None:
         await ref.ask("first")
         assert (await ref.ask("x " * 600)).text == "done"
     assert [request.summarises > 0 for request in model.requests] == [False, True, False, False]
+
+
+async def test_a_call_that_is_deferred_costs_nothing_of_a_limit_of_calls() -> None:
+    model = ScriptedModel({"a": ["word " * 300, "SUM", "done"]})
+    async with System.open(MemoryStore(), model=model) as system:
+        ref = await system.start(Agent("a", window=SMALL))
+        await ref.ask("first")
+        answer = await ref.ask("x " * 600, limits=Limits(model_calls=2))
+    assert (answer.text, answer.stop_reason) == ("done", "end")
 
 
 async def test_a_summary_is_not_streamed_as_a_word_of_the_agent() -> None:
