@@ -54,9 +54,10 @@ _ONE_ROW = f"({','.join('?' * len(Row._fields))})"
 class Committer:
     """The writer of a log: gives appends their places, in the order they came, and makes them durable.
 
-    What keeps a writer that was taken over from writing is the position: each INSERT names the one after the
-    newest that this writer has read, and there its successor's `WriterOpened` stands, or something older. The
-    INSERT fails; the head is read again, with the epoch in the same statement, and the epoch is not ours.
+    What keeps a writer that was taken over from writing is the chain: each INSERT names the event that it goes
+    behind, the newest that this writer has read, and wants it to be the last. Its successor's `WriterOpened` stands
+    behind that, also where it has accepted that events were lost. Nothing is inserted; the head is read again, with the
+    epoch in the same statement, and the epoch is not ours.
     """
 
     def __init__(self, path: str, database: Database, *, now: Callable[[], datetime], appended: Signal) -> None:
@@ -190,12 +191,12 @@ class Committer:
     async def _write(self, rows: list[Row], erased: Sequence[int]) -> None:
         widest = WIDTHS[-1]
         if len(rows) <= widest and not erased:
-            return await self._insert(rows)
+            return await self._insert(rows, self._chain)
         await self._database.fetch("BEGIN IMMEDIATE")
         if erased:
             await self._erase(erased)
         for start in range(0, len(rows), widest):
-            await self._insert(rows[start : start + widest])
+            await self._insert(rows[start : start + widest], rows[start - 1].chain if start else self._chain)
         await self._database.fetch("COMMIT")
 
     async def _erase(self, positions: Sequence[int]) -> None:
@@ -208,9 +209,10 @@ class Committer:
             await self._roll_back()
             raise RedactionRefused(f"position {min(gone)}", "was redacted before")
 
-    async def _insert(self, rows: list[Row]) -> None:
+    async def _insert(self, rows: list[Row], after: bytes) -> None:
+        """Insert `rows` behind the event whose chain is `after`; where that is not the last one, nothing."""
         width = next(width for width in WIDTHS if width >= len(rows))
-        values = [*chain.from_iterable(rows), *_NO_ROW * (width - len(rows))]
+        values = [*chain.from_iterable(rows), *_NO_ROW * (width - len(rows)), after or None]
         last = await self._database.insert(_statement(width), values)
         if last != rows[-1].position:
             raise sqlite3.DatabaseError(f"position {rows[-1].position} was wanted, {last} was given")
@@ -343,7 +345,8 @@ def _identity(path: str) -> tuple[int, int] | None:
 @cache
 def _statement(width: int) -> str:
     rows = ",".join([_ONE_ROW] * width)
-    return f"INSERT INTO events ({COLUMNS}) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
+    last = "(SELECT chain FROM events ORDER BY position DESC LIMIT 1)"
+    return f"INSERT INTO events ({COLUMNS}) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL AND {last} IS ?"
 
 
 def _conflict(appending: Appending, actual: int) -> WrongExpectedVersion:

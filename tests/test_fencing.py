@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -66,6 +66,27 @@ async def test_an_append_of_many_statements_is_fenced_as_a_whole(path: Path) -> 
         with pytest.raises(Fenced):
             await old.append("agent-a", [started() for _ in range(1_000)], expected_version=1)
         assert await heads(new) == ["agent-a@1"]
+
+
+@pytest.mark.parametrize("regrown", [0, 1, 5])
+async def test_a_successor_that_accepted_a_loss_fences_whoever_saw_what_was_lost(path: Path, regrown: int) -> None:
+    async with SQLiteStore.open(path) as old:
+        for n in range(5):
+            await old.append("agent-a", [message(f"r/{n}")], expected_version=n)
+        with closing(sqlite3.connect(path)) as damage, damage:
+            triggers = damage.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
+                damage.execute(f"DROP TRIGGER {name}")
+            damage.execute("DELETE FROM events WHERE position > 5")
+            for _, sql in triggers:
+                damage.execute(sql)
+        async with SQLiteStore.open(path, takeover=True, accept_loss="a test") as new:
+            for n in range(regrown):
+                await new.append("agent-b", [message(f"s/{n}")], expected_version=n)
+            for many in (1, 1_000):
+                with pytest.raises(Fenced):
+                    await old.append("agent-a", [started() for _ in range(many)], expected_version=5)
+    assert await positions(path) == list(range(1, 5 + 2 + regrown + 2))
 
 
 async def test_a_redaction_is_fenced(path: Path) -> None:
