@@ -32,7 +32,7 @@ def changes(event: RecordedEvent, open: Mapping[str, str]) -> list[Change]:
     """Return what `event` does to the index, given what is known of what is open. Pure."""
     take = _OF.get(event.stream.split("-", 1)[0])
     found = take(event, open) if take else []
-    if event.data.closes and event.data.id in open:
+    if event.data.closes in ("turn", "tool") and event.data.id in open:  # an edit's send has the id of its call
         found.append(Kept(event.data.id, None))
     return found
 

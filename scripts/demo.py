@@ -332,6 +332,7 @@ def _commands(out: Console, log: str, trace: str, seen: int) -> None:
         (f"callboard replay {log}", "everybody's state, from the log alone"),
         (f"callboard replay {log} --until {seen}", "the same, when the critic read the plan"),
         (f"callboard trace {log} {trace}", "the tree above"),
+        (f"callboard memory blame {log} plan", "who wrote each line of the plan, having read what"),
         (f"callboard trace {log}", "all requests, the lookout's too"),
         (f"callboard demo --log {log}", "the story goes on, and all remember"),
     )

@@ -63,7 +63,7 @@ def _line(stream: str, history: BlockHistory) -> tuple[RenderableType, ...]:
 
 for _verb in (archive, insert, forget, search, blame, impact):
     memory.command(_verb)
-memory.command("callboard.scripts.memory_board:board", name="board")
+memory.command("callboard.scripts.memory_board:board", name="board", help="Show the tasks on the boards of a log.")
 for _verb in (memory_edits.edit, memory_edits.undo, memory_edits.redo, memory_edits.rename, memory_edits.retire):
     memory.command(_verb)
 memory.command(memory_views.show_value, name="show")

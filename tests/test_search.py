@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from callboard import Agent, Group, MemoryStore, RoundRobin, System
+from callboard import Agent, Block, Group, MemoryStore, RoundRobin, System
 from callboard.actors.conversation_search import CONTENT, CONVERSATION_SEARCH
 from callboard.actors.outside import Outside
 from callboard.actors.testing import ScriptedModel, calls, words_in
@@ -232,3 +232,11 @@ async def test_the_verb_searches_beside_a_running_team(log: Path, capsys: pytest
         await system["a"].ask("ebb, once more?")
         assert await ran(str(log), "ebb", "--json") == 0
         assert len(json.loads(capsys.readouterr().out)["hits"]) == len(await system.search("ebb")) == 5
+
+
+async def test_what_came_of_an_edit_is_found_under_the_name_of_its_tool() -> None:
+    edit = calls(("memory_append", {"label": "plan", "text": "high water at noon"}))
+    async with System.open(MemoryStore(), model=ScriptedModel({"a": [edit, "noted"]})) as system:
+        await (await system.start(Agent("a", blocks=[Block("plan")]))).ask("go")
+        [hit] = await system.search("block holds", roles=["tool"])
+    assert (hit.speaker, hit.role) == ("memory_append", "tool")
