@@ -55,7 +55,7 @@ def test_twenty_agents_edit_one_block_through_kills_and_no_line_is_lost(big: boo
 @traceable
 @pytest.mark.usefixtures("lengthy")
 def test_a_power_cut_loses_nothing_that_was_synced_and_the_control_does(big: bool) -> None:
-    printed = campaign("power", "300", big=big)
+    printed = campaign("power", "1000", big=big)
     assert re.search(r"disk: \d{3,} images, \d{3,} different, 0 lost, 0 not opened\n", printed)
     assert re.search(r"process: \d{3,} images, \d{3,} different, [1-9]\d+ lost", printed)
 
