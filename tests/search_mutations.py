@@ -77,7 +77,7 @@ SEARCH_MUTANTS = (
     Mutant(
         "what has ended is remembered for good",
         FOLD,
-        "    if event.data.closes and event.data.id in open:",
+        '    if event.data.closes in ("turn", "tool") and event.data.id in open:',
         "    if False:",
         BY_INDEX,
     ),
