@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pydantic import JsonValue
 from pydantic_core import to_json
 
 from callboard.events import SpecError
@@ -24,6 +25,9 @@ def Board(  # it reads as the class that it stands for
     owned: bool = False,
     access: str = "write",
     writers: Iterable[str] | None = None,
+    locked: bool = False,
+    tags: Iterable[str] = (),
+    metadata: Mapping[str, JsonValue] | None = None,
 ) -> Block:
     """Return a block that holds a board of tasks; `value` is JSON, or the same as data, and empty for no tasks.
 
@@ -37,5 +41,6 @@ def Board(  # it reads as the class that it stands for
         raise SpecError(f"the value of block {label!r} is no JSON: {error}") from None
     return Block(
         label, text, description=description, limit=limit, owned=owned, access=access,
-        writers=None if writers is None else tuple(writers), form="board",
+        writers=None if writers is None else tuple(writers), form="board", locked=locked, tags=tags,
+        metadata=metadata or {},
     )  # fmt: skip

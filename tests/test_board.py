@@ -349,3 +349,8 @@ async def test_a_crash_gives_no_task_to_two(death: int) -> None:
         edits = [event.data async for event in log.read_stream("block-tasks") if isinstance(event.data, BlockEdited)]
         claims = [edit.note.split(" ")[0] for edit in edits if edit.verb == "task_claim"]
         assert sorted(claims) == ["t1", "t2", "t3"] and len(history.touched) == 3
+
+
+def test_a_board_is_tagged_and_locked_as_any_block() -> None:
+    board = Board(locked=True, tags=["team"], metadata={"owner": "Ana"}).spec()
+    assert (board.read_only, board.tags, board.metadata, board.form) == (True, ("team",), {"owner": "Ana"}, "board")
