@@ -20,7 +20,9 @@ SEARCH_MUTANTS = (
         '            await database.many(f"UPDATE places SET state = state',
         BY_INDEX,
     ),
-    Mutant("a page is added twice", INDEX, "if await self.mark() != before:", "if False:", BY_INDEX),
+    Mutant(
+        "a page is added twice", INDEX, "if await self.mark() != before:", "if False:", ("tests/test_index_tables.py",)
+    ),
     Mutant("tags are any, whatever is wanted", INDEX, "len(tags) if wanted.every else 1]", "1]", BY_INDEX),
     Mutant("times are no bounds", INDEX, "        if bound is not None:", "        if False:", BY_INDEX),
     Mutant("the present request is found", INDEX, "    if wanted.without:", "    if False:", BY_INDEX),

@@ -107,13 +107,13 @@ def test_a_summary_is_blamed_on_its_own_version_and_what_is_around_stays() -> No
     assert life.versions == [("a", 1), ("b and c", 2), ("d", 1)]
 
 
-def test_a_field_of_compact_json_is_blamed_alone() -> None:
-    before = canonical({"tasks": [{"id": "t1", "status": "open"}, {"id": "t2", "status": "open"}]})
-    after = before.replace('"t2", "status": "open"', '"t2", "status": "done"')
+def test_fields_of_compact_json_are_blamed_alone() -> None:
+    before = canonical({"tasks": [{"id": f"t{n}", "status": "open"} for n in range(3)]})
+    after = before.replace('"t0", "status": "open"', '"t0", "status": "done"')
+    after = after.replace('"t2", "status": "open"', '"t2", "status": "done"')  # one splice reaches from task to task
     life = Life(before, "json").ask("memory_rewrite", text=after)
-    assert life.blame().wrote(2) == "done"
-    line = '  {"id": "t2", "status": "done"}\n'
-    assert Life(before).ask("memory_rewrite", text=after).blame().wrote(2) == line
+    assert "t2" not in life.blame().wrote(2) and life.blame().wrote(2).count("done") == 2
+    assert "t2" in Life(before).ask("memory_rewrite", text=after).blame().wrote(2)
 
 
 def test_beyond_the_bound_a_passage_is_not_compared_but_its_ends_are() -> None:

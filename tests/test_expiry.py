@@ -142,7 +142,7 @@ async def test_what_was_armed_before_a_restart_expires_after_it() -> None:
         await system["a"].tell("quick", key="k2", expires=60)
     with anyio.fail_after(10):
         async with System.open(store, model=model, outside=hands.outside, grace=0):
-            await seen(store, "TurnResumed")
+            await seen(store, "ModelCallStarted", 2)  # the turn was taken up, and nothing but the time wakes the agent
             hands.move(60)
             await seen(store, "MessageExpired")
     assert await types(store, "k2/a") == ["MessageReceived", "MessageExpired"]

@@ -93,13 +93,14 @@ async def test_a_call_waits_for_what_others_hold_and_may_give_back() -> None:
     model = Slow(brief)
     async with System.open(MemoryStore(), model=model, budget=Limits(tokens=1_000)) as system:
         a, b = await system.start(Agent("a")), await system.start(Agent("b"))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(a.ask, "go")
-            await asked.wait()
-            tasks.start_soon(b.ask, "go")
-            await anyio.wait_all_tasks_blocked()
-            assert len(model.asked) == 1
-            answer.set()
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(a.ask, "go")
+                await asked.wait()
+                tasks.start_soon(b.ask, "go")
+                await anyio.wait_all_tasks_blocked()
+                assert len(model.asked) == 1
+                answer.set()
     assert len(model.asked) == 2
 
 
