@@ -7,6 +7,7 @@ from .mutations import Mutant
 INDEX, FILE, TOKENS, FOLD = "events/index.py", "events/index_file.py", "events/tokens.py", "projections/searching.py"
 SEARCH, SEMANTIC, DATES = "actors/search.py", "actors/semantic.py", "actors/dates.py"
 BY_INDEX, BY_SEARCH, BY_MEANING = ("tests/test_index.py",), ("tests/test_search.py",), ("tests/test_semantic.py",)
+BY_TABLES = ("tests/test_index_tables.py",)
 BY_TOKENS = ("tests/test_tokens.py",)
 
 SEARCH_MUTANTS = (
