@@ -1,5 +1,6 @@
 """A budget: what model calls may ever cost in one log, whoever asks."""
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
@@ -7,6 +8,7 @@ import pytest
 
 from callboard import (
     Agent,
+    Answer,
     Group,
     Limits,
     MemoryStore,
@@ -29,18 +31,26 @@ PRICES = {"m": Price(1, 2)}
 
 async def test_all_requests_together_make_no_more_calls_than_the_budget_has() -> None:
     model = Scripted(busy)
-    async with System.open(MemoryStore(), model=model, budget=Limits(model_calls=3)) as system:
-        a, b = await system.start(Agent("a", tools=[look])), await system.start(Agent("b", tools=[look]))
-        first = await a.ask("go", limits=Limits(model_calls=2))
-        second = await b.ask("go")
-        with pytest.raises(RequestFailed, match="limit of budget: 3 model calls allowed, 3 made"):
-            await a.ask("again")
+    system = System.open(MemoryStore(), model=model, budget=Limits(model_calls=3))
+    with anyio.fail_after(10):  # what is held for good would be waited for
+        first, second = await spent(system)
     assert len(model.asked) == 3
     assert (first.text, second.text, second.limit) == (
         "step 2",
         "step 1",
         "limit of budget: 3 model calls allowed, 3 made",
     )
+
+
+async def spent(opened: AbstractAsyncContextManager[System]) -> tuple[Answer, Answer]:
+    """Return two answers that use up the budget."""
+    async with opened as system:
+        a, b = await system.start(Agent("a", tools=[look])), await system.start(Agent("b", tools=[look]))
+        first = await a.ask("go", limits=Limits(model_calls=2))
+        second = await b.ask("go")
+        with pytest.raises(RequestFailed, match="limit of budget: 3 model calls allowed, 3 made"):
+            await a.ask("again")
+    return first, second
 
 
 @pytest.mark.parametrize("budget", [Limits(tokens=4_000), Limits(usd="0.004")])
