@@ -214,6 +214,8 @@ class Committer:
         width = next(width for width in WIDTHS if width >= len(rows))
         values = [*chain.from_iterable(rows), *_NO_ROW * (width - len(rows)), after or None]
         last = await self._database.insert(_statement(width), values)
+        if last < rows[0].position:  # nothing was inserted; what this connection wrote before is told
+            raise sqlite3.IntegrityError("another event stands last")
         if last != rows[-1].position:
             raise sqlite3.DatabaseError(f"position {rows[-1].position} was wanted, {last} was given")
 
