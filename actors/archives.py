@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Literal, Protocol
 
 from pydantic import JsonValue
@@ -26,49 +26,13 @@ from callboard.projections.words import name_of
 
 from .archival import DELETE, INSERT, UPDATE, Search, is_of
 from .commands import Receive
-from .dates import Moment, moment
+from .dates import moment
 from .directory import Told
 from .inbox import Keep
 from .outside import Outside
 from .ref import USER, checked_key, checked_message, checked_params
+from .search import Hit, Index
 from .storable import storable
-
-MatchMode = Literal["any", "all"]
-"""Whether any of several tags is enough, or all are needed."""
-
-
-class Found(Protocol):
-    """A passage that a search found."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def tags(self) -> tuple[str, ...]: ...
-    @property
-    def relevance(self) -> float: ...
-
-
-class Searches(Protocol):
-    """What finds passages in a log by their words."""
-
-    async def search(
-        self,
-        query: str,
-        *,
-        owners: Collection[str],
-        kinds: Collection[Any],
-        tags: Collection[str] = (),
-        tag_match_mode: MatchMode = "any",
-        start: Moment = None,
-        end: Moment = None,
-        limit: int = 10,
-    ) -> Sequence[Found]:
-        """Return the best `limit` passages of the streams `owners`, stored from `start` to `end`, best first."""
-        ...
 
 
 class Host(Protocol):
@@ -78,7 +42,7 @@ class Host(Protocol):
     outside: Outside
 
     @property
-    def index(self) -> Searches:
+    def index(self) -> Index:
         """What searches its log."""
         ...
 
@@ -118,13 +82,13 @@ async def look_up(system: Host, stream: str, asked: Search) -> Told:
     return Told(storable("\n".join([*map(_line, found), *([note] if note else [])]) or "[]")[0])
 
 
-def _line(one: Found) -> str:
+def _line(one: Hit) -> str:
     at = one.at.astimezone(UTC).isoformat(timespec="seconds")
     fields = {"id": f"p{one.number}", "timestamp": at, "content": one.text, "tags": one.tags}
     return to_json({**fields, "relevance": round(one.relevance, 4)}).decode()
 
 
-async def searched(system: Host, archive: str, asked: Search) -> Sequence[Found]:
+async def searched(system: Host, archive: str, asked: Search) -> Sequence[Hit]:
     """Return what `asked` finds in the stream `archive`, best first; nothing where it names no words.
 
     Raises:
@@ -182,11 +146,11 @@ class ArchiveRef:
         query: str,
         *,
         tags: Collection[str] = (),
-        tag_match_mode: MatchMode = "any",
+        tag_match_mode: Literal["any", "all"] = "any",
         start: str = "",
         end: str = "",
         limit: int = 5,
-    ) -> Sequence[Found]:
+    ) -> Sequence[Hit]:
         """Return the passages that say something like `query`, best first; none for a blank query.
 
         Args:

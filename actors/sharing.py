@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from callboard.events import Text
 from callboard.projections.words import name_of
+
+if TYPE_CHECKING:
+    from .search import Hit
 
 NOTHING = "nothing in your archive fits {query!r}; nothing was sent"
 """What a model is told that found nothing to share."""
 
 
-class Finding(Protocol):
-    """A passage that was found."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def tags(self) -> tuple[str, ...]: ...
-
-
-def bullets(agent: str, archive: str, query: str, found: Sequence[Finding]) -> str:
+def bullets(agent: str, archive: str, query: str, found: Sequence[Hit]) -> str:
     """Return what the other agent is told: a line for each finding, with where it comes from. Pure."""
     head = f"Memories of {agent} about {query!r}, from the archive {name_of(archive)}:"
     return "\n".join([head, *(_bullet(one) for one in found)])
 
 
-def _bullet(one: Finding) -> str:
+def _bullet(one: Hit) -> str:
     tags = f"; {', '.join(one.tags)}" if one.tags else ""
     text = "\n  ".join(one.text.split("\n"))
     return f"- p{one.number} ({one.at:%Y-%m-%d}{tags}): {text}"

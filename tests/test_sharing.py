@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from callboard import Agent, MemoryStore, System
-from callboard.actors.archives import Found
+from callboard import Agent, Hit, MemoryStore, System
 from callboard.actors.testing import ScriptedModel, calls
 from callboard.events.catalog import MessageSent, RecipientsChosen
 
@@ -19,32 +18,27 @@ from .test_storing import Kept
 pytestmark = pytest.mark.anyio
 
 
-@dataclass
-class Hit:
-    """A passage as a search finds it."""
-
-    number: int
-    text: str
-    tags: tuple[str, ...] = ()
-    at: datetime = datetime(2026, 3, 4, tzinfo=UTC)
-    relevance: float = 1.0
+def hit(number: int, text: str, tags: tuple[str, ...] = ()) -> Hit:
+    """Return a passage as a search finds it."""
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    return Hit("archive-ann", "passage", "", "ann", text, at, 9, "archive-ann", 2, number, tags, 1.0, "")
 
 
 @dataclass
 class Finding:
     """A search that always finds the same, and notes what it was asked."""
 
-    hits: Sequence[Found]
+    hits: Sequence[Hit]
     asked: list[tuple[str, tuple[str, ...], int]] = field(default_factory=list[tuple[str, tuple[str, ...], int]])
 
     async def search(
         self, query: str, *, owners: Collection[str], kinds: Collection[Any], limit: int = 10, **more: object
-    ) -> Sequence[Found]:
+    ) -> Sequence[Hit]:
         self.asked.append((query, tuple(owners), limit))
         return self.hits[:limit]
 
 
-async def shared(hits: Sequence[Found], use: dict[str, object]) -> tuple[Kept, Finding]:
+async def shared(hits: Sequence[Hit], use: dict[str, object]) -> tuple[Kept, Finding]:
     kept, index = Kept(MemoryStore()), Finding(hits)
     model = ScriptedModel({"ann": [calls(("share_memories", use)), "ok"], "bob": ["thanks"]})
     async with System.open(kept.store, model=model) as system:
@@ -56,7 +50,7 @@ async def shared(hits: Sequence[Found], use: dict[str, object]) -> tuple[Kept, F
     return kept, index
 
 
-HITS = [Hit(3, "Sings in a choir.\nAlto.", ("music", "ann")), Hit(7, "Moved in May.")]
+HITS = [hit(3, "Sings in a choir.\nAlto.", ("music", "ann")), hit(7, "Moved in May.")]
 SAID = (
     "Memories of ann about 'choir', from the archive ann:\n"
     "- p3 (2026-03-04; music, ann): Sings in a choir.\n  Alto.\n- p7 (2026-03-04): Moved in May."
