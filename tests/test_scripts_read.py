@@ -63,8 +63,7 @@ def position(events: list[RecordedEvent], kind: str, *, stream: str) -> int:
 def test_trace_lists_the_requests(log: str, run: Run) -> None:
     code, out, _ = run("trace", log)
     lines = [line.split() for line in out.splitlines()]
-    assert code == 0
-    assert [(line[0], line[1], line[2]) for line in lines[1:]] == [
+    assert code == 0 and [(line[0], line[1], line[2]) for line in lines[1:]] == [
         ("tides", "team", "answered"), ("hand", "plan", "edited"), ("hand2", "plan", "refused"),
         ("shorter", "team", "answered"), ("hello", "critic", "failed"),
     ]  # fmt: skip
