@@ -5,11 +5,20 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--big", action="store_true", help="run the campaigns at full size, for hours")
     parser.addoption("--ci", action="store_true", help="run the campaigns at the size of a CI run, some minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try the same examples each time, however slow the machine; with `--big` other and more ones."""
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    settings.register_profile("same", derandomize=True, database=None, deadline=None, suppress_health_check=slow)
+    settings.register_profile("other", settings.get_profile("same"), derandomize=False, max_examples=2_000)
+    settings.load_profile("other" if config.getoption("--big") else "same")
 
 
 @pytest.fixture

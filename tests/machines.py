@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from .loop import SeededLoop
@@ -14,17 +14,13 @@ T = TypeVar("T")
 
 
 def run(machine: type[RuleBasedStateMachine], *, examples: int, steps: int = 30) -> None:
-    """Run `machine`, the same way each time."""
+    """Run `machine` so many times."""
     run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
             report_multiple_bugs=False,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         ),
     )
 

@@ -223,7 +223,7 @@ def lived(first: str, wanted: Sequence[tuple[str, dict[str, object]]]) -> tuple[
     return life, spans
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts, st.lists(edits, max_size=8))
 def test_blame_accounts_for_every_character_and_undo_restores(
     first: str, wanted: list[tuple[str, dict[str, object]]]
@@ -242,7 +242,7 @@ def test_blame_accounts_for_every_character_and_undo_restores(
             at += size
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=12))
 def test_each_appended_line_is_blamed_on_its_append(wanted: list[tuple[bool, int]]) -> None:
     life = Life()
@@ -255,7 +255,7 @@ def test_each_appended_line_is_blamed_on_its_append(wanted: list[tuple[bool, int
         assert str(life.events[line.version - 1].put) == line.text  # type: ignore[attr-defined]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts, texts, st.sampled_from(["\n", "\n ab"]))
 def test_what_is_kept_stood_there_once_in_the_same_order(old: str, new: str, between: str) -> None:
     at, last = 0, 0
@@ -267,7 +267,7 @@ def test_what_is_kept_stood_there_once_in_the_same_order(old: str, new: str, bet
     assert at == len(new)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10), st.integers(0, 6)), max_size=20))
 def test_runs_are_a_list_of_numbers_that_is_cut_and_put(changes: list[tuple[int, int, int]]) -> None:
     runs, model, number = Runs(), list[int](), 0
@@ -310,7 +310,7 @@ def test_a_line_is_looked_for_apart_from_the_rest_of_its_version() -> None:
     assert (found.times(LINE), found.times(1)) == ([(1, 2)], [(1, None)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(texts, st.lists(edits, max_size=8))
 def test_a_text_is_there_when_the_blame_says_so(first: str, wanted: list[tuple[str, dict[str, object]]]) -> None:
     life, _ = lived(first, wanted)

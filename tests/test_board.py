@@ -235,7 +235,7 @@ MOVES = st.tuples(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(MOVES, max_size=20))
 def test_whoever_claims_in_whatever_order_a_task_has_one_owner(moves: list[tuple[str, str, str]]) -> None:
     state = board({"active_tasks": [{"id": f"t{n}", "description": "x"} for n in (1, 2, 3)]})

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard import Agent, MemoryStore, ModelReply, ModelRequest, System
@@ -123,7 +123,6 @@ def test_an_entry_reads_back_as_it_was_sealed() -> None:
     assert unsealed(sealed(ENTRY)) == ENTRY
 
 
-@settings(deadline=None, database=None, derandomize=True)
 @given(st.integers(0, len(sealed(ENTRY)) - 1), st.integers(1, 255))
 def test_bytes_that_changed_or_are_missing_are_no_entry(at: int, flip: int) -> None:
     whole = bytearray(sealed(ENTRY))

@@ -53,7 +53,7 @@ def test_senders_take_turns(steps: str, begun: str) -> None:
     assert order(*steps) == begun.split()
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from("abcd!"), max_size=40))
 def test_each_sender_keeps_its_order_and_is_passed_by_once_for_each_message_of_its_own(steps: list[str]) -> None:
     desk, sent, begun = Desk(), Counter[str](), Counter[str]()
@@ -76,7 +76,7 @@ def test_each_sender_keeps_its_order_and_is_passed_by_once_for_each_message_of_i
         assert all(count <= before + 1 for sender, count in passed[id].items() if not id.startswith(sender))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from("abcd!x"), max_size=40))
 def test_the_backlog_is_always_in_turns(steps: list[str]) -> None:
     desk, sent = Desk(), Counter[str]()

@@ -187,7 +187,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(CHANGES, st.integers(1, 5))
 def test_whatever_becomes_of_passages_one_that_stands_is_found_and_no_other(changes: list[Event], page: int) -> None:
     async def check() -> None:

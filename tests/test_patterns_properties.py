@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
@@ -162,16 +162,9 @@ def answered(chance: Chance, key: str) -> None:
             made.end_job(job.member, str(chance.one("", "boom")))
 
 
-def size(examples: int) -> settings:
-    return settings(
-        max_examples=examples, deadline=None, database=None, derandomize=True, phases=PHASES,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("name", PATTERNS)
 def test_every_request_ends_whatever_happens_and_all_hear_all_in_order(name: str, ci: bool) -> None:
-    @size(200 if ci else 60)
+    @settings(max_examples=200 if ci else 60, phases=PHASES)
     @forall(st.data())
     def ends(data: st.DataObject) -> None:
         chance = begun(data, name)
@@ -184,7 +177,7 @@ def test_every_request_ends_whatever_happens_and_all_hear_all_in_order(name: str
 
 @pytest.mark.parametrize("name", [n for n, some in PATTERNS.items() if isinstance(some[0], TURNS_FOR_ALL)])
 def test_who_stays_a_member_has_its_turn(name: str, ci: bool) -> None:
-    @size(120 if ci else 40)
+    @settings(max_examples=120 if ci else 40, phases=PHASES)
     @forall(st.data())
     def has(data: st.DataObject) -> None:
         chance = begun(data, name)

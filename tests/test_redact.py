@@ -181,7 +181,7 @@ async def test_a_cache_that_was_filled_meanwhile_goes_too(path: Path, monkeypatc
         assert not cache.exists()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32), share=st.sampled_from([0.1, 0.5, 1.0]))
 def test_however_many_are_redacted_in_whatever_order_none_is_left(
     tmp_path_factory: pytest.TempPathFactory, seed: int, share: float

@@ -12,7 +12,7 @@ from functools import cache
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
 
@@ -144,9 +144,7 @@ def plain(kind: typing.Any) -> st.SearchStrategy[typing.Any]:
 
 @pytest.mark.parametrize("kind", STATES, ids=lambda kind: kind.__name__)
 def test_any_state_reads_back_as_it_was(kind: type) -> None:
-    @settings(
-        max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-    )
+    @settings(max_examples=40)
     @given(values(kind))
     def check(state: object) -> None:
         read = again(state)

@@ -96,7 +96,7 @@ JSON = st.recursive(
 VALUES = st.lists(JSON, max_size=5) | st.dictionaries(st.text(), JSON, max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES)
 def test_the_layout_says_the_same_and_is_its_own(value: JsonValue) -> None:
     laid = canonical(value)
@@ -104,7 +104,7 @@ def test_the_layout_says_the_same_and_is_its_own(value: JsonValue) -> None:
     assert canonical(parsed_json(laid)) == laid
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES, VALUES)
 def test_a_splice_makes_the_new_value_of_the_old(old: JsonValue, new: JsonValue) -> None:
     one, other = canonical(old), canonical(new)
@@ -258,7 +258,7 @@ def test_items_without_ids_go_by_their_number_and_lists_by_name() -> None:
     assert "leave `list` out" in refusal(alone, wanted("memory_item_add", list="a", item=1))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(["add", "update", "remove"]), st.integers(1, 4), st.text(max_size=5))))
 def test_every_value_fits_whatever_is_done(edits: list[tuple[str, int, str]]) -> None:
     state, model = holding(), {1: "tides", 2: "moon"}

@@ -122,7 +122,7 @@ def test_a_sick_run_that_crashes_shows_the_same() -> None:
 # -- the fold ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(EVERY), st.floats(0, 1))
 def test_going_on_from_a_snapshot_is_going_on(name: str, where: float) -> None:
     events = golden(name)

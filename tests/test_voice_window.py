@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import reduce
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard import VoiceSleeptime
@@ -91,11 +91,6 @@ class Pair:
         return found
 
 
-def size(examples: int) -> settings:
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=checks)
-
-
 TALKS = st.sampled_from(["main", "main", "main", "x"])
 STEPS = st.one_of(
     st.tuples(st.just("ask"), TALKS, st.sampled_from(["answers"] * 8 + ["fails", "lost"])),
@@ -104,7 +99,7 @@ STEPS = st.one_of(
 
 
 def test_the_foreground_sees_its_window_and_every_other_line_was_worked_on_or_waits_for_it(ci: bool) -> None:
-    @size(300 if ci else 60)
+    @settings(max_examples=300 if ci else 60)
     @given(st.lists(STEPS, min_size=20, max_size=60))
     def holds(steps: list[tuple[str, str, str]]) -> None:
         pair = Pair()
