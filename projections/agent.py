@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 
 from callboard.events import Event, Text
@@ -52,13 +52,14 @@ from .paths import call_of, digest_in
 from .projection import Projection
 from .prompt import Heard, Line, Replied, Result
 from .remarks import Remark, noted, spoken
+from .states import replace
 from .words import tools_in
 
 DELIVERED = "delivered; it cannot be lost any more"
 """What a model is told of a message that wants no reply."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentState:
     """State of one agent.
 

@@ -11,7 +11,7 @@ from callboard.events.catalog import ToolCallRequested
 from .paths import digest_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelCall:
     """The open model call.
 
@@ -36,7 +36,7 @@ class ModelCall:
     tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ToolCall:
     """An open tool call.
 

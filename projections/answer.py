@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -29,6 +29,7 @@ from callboard.events.catalog import (
 )
 
 from .quotes import whole
+from .states import replace
 from .words import name_of
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,7 +48,7 @@ class Turn:
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """Background work that followed an answer; `status` is `scheduled`, `running`, `completed` or `failed`."""
 

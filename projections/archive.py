@@ -5,7 +5,7 @@ The state holds no texts: an archive may be long, and what a passage says is rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -23,9 +23,10 @@ from callboard.events.text import ERASED
 from .desk import Desk
 from .keyed import Keyed
 from .projection import Projection
+from .states import replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """Where a passage stands.
 
@@ -49,7 +50,7 @@ class Spot(NamedTuple):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ArchiveState:
     """State of one archive; what an event costs it does not grow with its passages.
 

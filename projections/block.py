@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import unified_diff
 from itertools import takewhile
 
@@ -16,6 +16,7 @@ from .desk import evolve as evolve_desk
 from .growing import Growing
 from .lines import Moved, carried, count, moved
 from .projection import Projection
+from .states import replace
 from .words import name_of
 
 UNSHOWN = frozenset({"value", "tags", "metadata"})
@@ -42,7 +43,7 @@ class Change:
     redoes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BlockState:
     """State of one memory block.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from callboard.events import Text
@@ -12,6 +12,7 @@ from .cuts import request_of
 from .estimate import tokens_of
 from .growing import Growing
 from .prompt import RENDERING, Heard, Line, Summed, digest, messages_of
+from .states import replace
 from .words import name_of
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from callboard.events.catalog import JobScheduled, Part
 
+from .states import replace
 from .words import Job, Said
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from callboard.events import Event, Text
 from callboard.events.catalog import (
@@ -34,12 +34,13 @@ from callboard.events.catalog import (
 
 from . import purse as purses
 from .purse import Purse
+from .states import replace
 
 MAX_TAKES = 4
 """How often a turn that ends its process is taken up before it is set aside."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Desk:
     """The mailbox as a fold. At most one turn is open; the rest is backlog.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from callboard.events import CallboardError, RecordedEvent
@@ -20,6 +19,7 @@ from .passages import passages
 from .projection import Projection
 from .prompt import Shown
 from .request import fingerprint, shown, unknown_layout, wanted
+from .states import replace
 from .trace import traces
 from .usage import usage
 from .versions import BlockHistory, block_history

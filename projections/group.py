@@ -17,7 +17,7 @@ from .growing import Growing
 from .words import Choice, Ended, Job, Said, Word, name_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GroupState:
     """State of one group, which is all that its pattern sees.
 

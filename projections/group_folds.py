@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from callboard.events import Event, Text
 from callboard.events.catalog import (
     BlockAttached,
@@ -41,6 +39,7 @@ from . import cuts
 from . import desk as desks
 from .group import GroupState
 from .projection import Projection
+from .states import replace
 from .words import Choice, Ended, Job, Said, Word, name_of, turn_of
 
 REFUSED = "it called the tools of its turn wrongly twice, and said nothing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -11,12 +11,13 @@ from callboard.events import RecordedEvent
 from callboard.events.catalog import PassageDeleted, PassageInserted, PassageReply, PassageUpdated
 
 from .projection import Projection
+from .states import replace
 
 SHOWN = 200
 """Characters of a passage that a trace shows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passage:
     """A passage as it is now.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -34,6 +34,8 @@ from callboard.events.catalog import (
 )
 from callboard.events.limits import AMOUNTS
 
+from .states import replace
+
 NOTHING = Spent()
 
 COSTLY = ("timeout", "cut", "malformed", "error")
@@ -48,7 +50,7 @@ class Held:
     least: Spent = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Purse:
     """What the open turn may spend.
 

@@ -7,13 +7,13 @@ by the label that it has now; the stream and its name in the log stay.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callboard.events.catalog import BlockAttached, BlockDetached, ModelCallStarted
 from callboard.events.specs import BlockUse, ToolSpec
 
 from .block import BlockState
+from .states import replace
 from .words import tools_in
 
 if TYPE_CHECKING:

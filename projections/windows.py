@@ -6,7 +6,6 @@ last thing that was said in it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callboard.events import Event, Text
@@ -16,6 +15,7 @@ from callboard.events.specs import WindowSpec
 from .contexts import layout_of, of, within
 from .estimate import tokens_of
 from .prompt import Heard, Line, Replied, Result, Summed, messages_of
+from .states import replace
 
 if TYPE_CHECKING:
     from .agent import AgentState

@@ -32,7 +32,7 @@ def as_json(tools: tuple[ToolSpec, ...]) -> str:
     return _TOOLS.dump_json(tools, exclude_defaults=True).decode() if tools else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """One thing said in a group.
 
@@ -140,7 +140,7 @@ class Choice:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """Work in the background.
 

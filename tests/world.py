@@ -171,7 +171,8 @@ class Life:
         return reply
 
     async def _check_recorded(self, request: ModelRequest) -> None:
-        events = [event.data async for event in self.log.read_all() if event.data.id == request.id]
+        stream = f"agent-{request.agent}"
+        events = [event.data async for event in self.log.read_stream(stream) if event.data.id == request.id]
         if any(isinstance(event, catalog.ModelCallFinished) for event in events):
             self.world.wrong.append(f"issued again: {request.id}")
         attempts = [(event.attempt, event.model) for event in events if isinstance(event, catalog.ModelCallStarted)]
