@@ -68,8 +68,7 @@ async def run(
 async def live(life: Life, scenario: Scenario) -> tuple[list[str], dict[str, object]]:
     """Open the log, let it finish what it had begun, and only then ask (again) for everything."""
     life.slots = scenario.options.get("calls_at_once", life.slots)
-    opened = System.open(life, model=life, outside=life.outside, watch=scenario.watch, **scenario.options)
-    async with opened as system:
+    async with scenario.opened(life, life, life.outside) as system:
         life.system = system
         answers = list[str]()
         async with beside(scenario, system):

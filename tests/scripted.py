@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -12,9 +12,11 @@ import anyio
 
 from callboard import Agent, Archive, Block, Finish, Group, ModelReply, ModelRequest, Speak, System
 from callboard.actors.breaker import Breaker
+from callboard.actors.model import Model
+from callboard.actors.outside import Outside
 from callboard.actors.testing import words_in
 from callboard.actors.watch import Watch
-from callboard.events import Text
+from callboard.events import EventStore, Text
 from callboard.projections import GroupState
 
 from .world import Script
@@ -46,6 +48,10 @@ class Scenario:
     person: Callable[[System], Coroutine[None, None, None]] | None = None
     options: Options = field(default_factory=Options)
     watch: Watch | None = None
+
+    def opened(self, store: EventStore, model: Model, outside: Outside) -> AbstractAsyncContextManager[System]:
+        """Return a system on `store`, opened as this scenario wants it."""
+        return System.open(store, model=model, outside=outside, watch=self.watch, **self.options)
 
 
 @asynccontextmanager

@@ -56,6 +56,7 @@ async def note(context: ToolContext) -> str:
 @tool(effect="read", timeout=PATIENCE)
 async def back(context: ToolContext) -> str:
     """Ask whoever asked, which closes a circle."""
+    await life().use(context.key, "")
     try:
         return await context.ask("a", "and you?")
     except RequestFailed as error:

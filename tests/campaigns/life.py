@@ -29,7 +29,7 @@ from ..harness import Outcome, breaches, unlike_prompts
 from ..scripted import Scenario, beside
 from ..world import Life, World
 from .ledgers import ACKNOWLEDGED, ANSWERED, ASKED, LOG, RAN, Counted, Ledger, noted
-from .server import look
+from .server import READ, look
 
 PATIENCE = 30
 """Seconds after which a life counts as stuck."""
@@ -94,7 +94,7 @@ class RealLife(Life):
 
     async def complete(self, request: ModelRequest, say: Callable[[str], None]) -> ModelReply:
         await self.world.dawdle(request.id)
-        wanted = {"id": request.id, "attempt": request.attempt, "agent": request.agent, "messages": request.messages}
+        wanted = {name: getattr(request, name) for name in READ}
         asked = {"folder": str(self.place.folder), "scenario": self.place.scenario.name, "request": wanted}
         loop = asyncio.get_running_loop()
         with socket.socket() as connection:
@@ -158,7 +158,7 @@ async def play(life: RealLife) -> tuple[list[str], dict[str, object]]:
         async with SQLiteStore.open(life.place.folder / LOG, now=world.now) as store:
             life.log = cast(MemoryStore, store)
             worlds.begin(life)
-            async with System.open(life, model=life, outside=life.outside) as system:
+            async with scenario.opened(life, life, life.outside) as system:
                 _note_answers(system, life)
                 async with beside(scenario, system):
                     await system.quiet()

@@ -18,6 +18,9 @@ from callboard.events import ModelError
 from ..scenarios import CANCELS, SCENARIOS
 from .ledgers import ASKED, LOG, Ledger, noted
 
+READ = ("id", "attempt", "agent", "model", "messages", "summarises")
+"""What of a request goes to the server: all that scripts look at."""
+
 EVERY = {scenario.name: scenario for scenario in (*SCENARIOS, *CANCELS)}
 
 
@@ -44,7 +47,7 @@ def answer(folder: Path, scenario: str, wanted: dict[str, Any]) -> dict[str, obj
         finished=any(type == "ModelCallFinished" for type, _ in calls),
         messages=wanted["messages"],
     )
-    request = ModelRequest(id, attempt, wanted["agent"], "", wanted["messages"], (), "")
+    request = ModelRequest(**wanted, tools=(), key="")
     try:
         reply = EVERY[scenario].script(request)
     except ModelError as error:  # a model that never answers

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Case = TypeVar("Case")
 Report = TypeVar("Report")
@@ -48,8 +48,16 @@ def lived(work: Callable[[], object]) -> int:
 
 def each(work: Callable[[Case], Report], cases: Iterable[Case]) -> Iterator[Report]:
     """Work on all cases, on every core, in processes forked from this one; give the reports in their order."""
-    with ProcessPoolExecutor(CORES, mp_context=get_context("fork")) as pool:
-        yield from pool.map(work, cases, chunksize=4)
+    with ProcessPoolExecutor(CORES, get_context("fork"), _work.append, (work,)) as pool:
+        yield from pool.map(_do, cases, chunksize=4)
+
+
+_work: list[Callable[[Any], Any]] = []
+"""What a process of the pool does. It comes to it by the fork: what `work` holds is large, and takes long to pickle."""
+
+
+def _do(case: Any) -> Any:
+    return _work[-1](case)
 
 
 def some(cases: Sequence[Case], every: int) -> list[Case]:
