@@ -7,6 +7,9 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+LONGEST = ("test_campaigns", "test_mutants", "test_simulation", "test_talk", "test_window")
+"""Files of tests that take minutes in a CI run."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--big", action="store_true", help="run the campaigns at full size, for hours")
@@ -19,6 +22,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("same", derandomize=True, database=None, deadline=None, suppress_health_check=slow)
     settings.register_profile("other", settings.get_profile("same"), derandomize=False, max_examples=2_000)
     settings.load_profile("other" if config.getoption("--big") else "same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no processor waits for it at the end."""
+    items.sort(key=lambda item: (*LONGEST, item.path.stem).index(item.path.stem))
 
 
 @pytest.fixture
