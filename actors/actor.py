@@ -36,7 +36,7 @@ from .commands import (
     TakeAnswer,
     TakeDecision,
 )
-from .courier import Courier
+from .courier import ANSWERED, Courier
 from .mailbox import Mailbox, Waiting, end_all
 from .timers import overdue
 
@@ -368,9 +368,10 @@ class Actor(ABC, Generic[S]):
                 pass
 
     def _send(self, id: str, sent: MessageSent, cause: str | None) -> None:
-        if id in self.state.desk.cancelling:
+        cancelling = id in self.state.desk.cancelling
+        if cancelling:
             self.spawn(self._cancel, sent.recipient, id)
-        else:
+        if not cancelling or sent.kind not in ANSWERED:  # a tell that arrived has no answer to its cancel
             self._post(sent, cause)
 
     def _post(self, sent: MessageSent, cause: str | None) -> None:

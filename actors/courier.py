@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .actor import Actor
 
 
+ANSWERED = ("ask", "turn", "edit")
+"""Kinds of messages that are open until they are answered; others until they are in the recipient's stream."""
+
+
 class Courier:
     """Hands over what waits; the next goes out when the one before is in the recipient's stream."""
 
@@ -49,7 +53,7 @@ class Courier:
                 failed = TakeAnswer(message.id, str(error), ok=False, accepted=False, cause=message.cause)
                 self._actor.put(failed)
             else:
-                if message.kind not in ("ask", "turn", "edit"):
+                if message.kind not in ANSWERED:
                     self._actor.put(TakeAccepted(message.id, cause=message.cause))
             self._waiting.popleft()
 

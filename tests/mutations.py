@@ -154,7 +154,7 @@ MUTANTS = (
     Mutant(
         "a tell stays open",
         COURIER,
-        'if message.kind not in ("ask", "turn", "edit"):',
+        "if message.kind not in ANSWERED:",
         "if False:",
         ("tests/test_sends.py",),
     ),
@@ -339,5 +339,12 @@ MUTANTS = (
         "        unwritten = primary_code(error) in UNWRITTEN\n",
         "        unwritten = True\n",
         ("tests/test_sqlite_faults.py::test_after_an_error_of_the_disk_what_the_file_holds_counts",),
+    ),
+    Mutant(
+        "a tell that is cancelled is not sent again",
+        STEP,
+        "if not cancelling or sent.kind not in ANSWERED:",
+        "if not cancelling:",
+        ("tests/test_guards.py",),
     ),
 )

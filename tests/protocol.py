@@ -1,6 +1,6 @@
 """The protocol of sends as a small model, explored state by state; `python -m tests.protocol` prints how many.
 
-A sends messages to B, in order, each a tell or an ask, and may change its mind about an ask. Their streams survive
+A sends messages to B, in order, each a tell or an ask, and may change its mind. Their streams survive
 everything. What is on its way is lost when the process dies, at most twice, and the part of one side when that
 begins again, at most once. Each rule of the protocol can be left out, to see that it is needed.
 """
@@ -54,7 +54,8 @@ class Protocol:
         accepted_late: A message counts as accepted when it is in the stream, not in the mailbox.
         given_back: An actor that stops gives back what it has not accepted.
         asked_again: When an actor begins again, what is open to it is sent again.
-        closed_by_answer: A cancelled ask stays open until its answer comes.
+        closed_by_answer: What is cancelled stays open until its answer comes, or that it was taken in.
+        tell_sent_again: A tell that is cancelled and open is sent again as well; once taken in it has no answer.
         closed_once: What is closed is not closed again.
     """
 
@@ -69,6 +70,7 @@ class Protocol:
     given_back: bool = True
     asked_again: bool = True
     closed_by_answer: bool = True
+    tell_sent_again: bool = True
     closed_once: bool = True
 
     # -- what can happen --------------------------------------------------------------------------
@@ -93,7 +95,7 @@ class Protocol:
         if len(sent) < len(self.kinds):
             yield f"a sends {len(sent)}", _said(s, f"sent {len(sent)}")._replace(queue=(*s.queue, len(sent)))
         for m in sent:
-            if self.kinds[m] == "ask" and not {f"cancelling {m}", f"closed {m}"} & {*s.a}:
+            if not {f"cancelling {m}", f"closed {m}"} & {*s.a}:
                 more = (f"cancelling {m}",) if self.closed_by_answer else (f"cancelling {m}", f"closed {m}")
                 yield f"?a cancels {m}", _said(s, *more)._replace(cancels=s.cancels | {m})
         for what, m in s.results:
@@ -123,6 +125,9 @@ class Protocol:
     def _answered(self, s: State, m: int) -> State:
         return s._replace(results=s.results | {("answer", m)}) if self.kinds[m] == "ask" else s
 
+    def _refused(self, s: State, m: int) -> State:
+        return s._replace(results=s.results | {("answer", m)})
+
     def _at_work(self, s: State) -> Iterator[int]:
         for event in s.b:
             what, m = event.split()
@@ -137,8 +142,10 @@ class Protocol:
                 s = self._received(s, m)
             elif f"answered {m}" in s.b:
                 s = self._answered(s, m)
-            elif f"received {m}" in s.b or self.cancel_remembered:
+            elif f"received {m}" in s.b:
                 s = self._answered(_done(s, m), m)
+            elif self.cancel_remembered:
+                s = self._refused(_done(s, m), m)
         return s
 
     def _received(self, s: State, m: int) -> State:
@@ -179,7 +186,9 @@ class Protocol:
                 continue
             if f"cancelling {m}" in s.a:
                 s = s._replace(cancels=s.cancels | {m}) if self.cancelled_again else s
-            elif self.sent_again and m not in s.queue:
+                if self.kinds[m] == "ask" or not self.tell_sent_again:
+                    continue
+            if self.sent_again and m not in s.queue:
                 s = s._replace(queue=(*s.queue, m))
         return s
 
@@ -194,8 +203,8 @@ class Protocol:
         if got != sorted(got):
             return "out of order"
         for m, kind in enumerate(self.kinds):
-            over = f"answered {m}" if kind == "ask" else f"received {m}"
-            if f"closed {m}" in s.a and over not in s.b:
+            over = {f"answered {m}"} if kind == "ask" else {f"answered {m}", f"received {m}"}
+            if f"closed {m}" in s.a and not over & {*s.b}:
                 return f"closed, and not over: {kind} {m}"
         return ""
 
@@ -224,12 +233,12 @@ class Explored:
     path: tuple[str, ...] = ()
 
 
-def explore(protocol: Protocol) -> Explored:
+def explore(protocol: Protocol, crashes: int = 2) -> Explored:
     """Look at every state that can be reached, nearest first, and see that each has a way to a good end.
 
     The good end must be reached without another fault or change of mind, whatever happened before.
     """
-    first = State()
+    first = State(crashes=crashes)
     came: dict[State, tuple[State, str] | None] = {first: None}
     before: dict[State, list[State]] = {}
     todo = deque([first])
@@ -273,9 +282,9 @@ def without(protocol: Protocol, rule: str) -> Protocol:
     return replace(protocol, **{rule: False})
 
 
-def first_wrong(rule: str) -> Explored | None:
+def first_wrong(rule: str, crashes: int = 2) -> Explored | None:
     """Return what goes wrong without `rule`, for the first sends where something does."""
-    explored = (explore(without(Protocol(kinds), rule)) for kinds in SENDS)
+    explored = (explore(without(Protocol(kinds), rule), crashes) for kinds in SENDS)
     return next((found for found in explored if found.wrong), None)
 
 

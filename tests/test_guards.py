@@ -6,7 +6,8 @@ import pytest
 from callboard import Agent, Group, ModelReply, ModelRequest, RequestFailed, System, tool
 from callboard.actors.commands import TakeAnswer
 from callboard.actors.testing import ScriptedModel, calls
-from callboard.events import MemoryStore
+from callboard.events import MemoryStore, NewEvent, Text
+from callboard.events.catalog import MessageReceived, MessageSent, Part, SendCancelling, TurnCancelling, TurnStarted
 
 SOLO = Group("team", (Agent("a", "You are a."),))
 
@@ -67,6 +68,26 @@ async def test_an_answer_that_was_lost_comes_when_who_gave_it_begins_again(
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(restart)
                 assert (await team.ask("go", key="k")).text == "done"
+
+
+async def test_a_tell_that_arrived_and_was_cancelled_is_over_though_nobody_heard_that_it_arrived() -> None:
+    store, told, parts = MemoryStore(), "k/a/1.1.1/b", (Part("user", Text("go")),)
+    async with System.open(store, model=ScriptedModel({})) as system:
+        for name in "ab":
+            await system.start(Agent(name))
+    sent = [
+        MessageReceived(id="k/a", sender="agent-user", kind="tell", parts=parts),
+        TurnStarted(id="k/a"),
+        MessageSent(id=told, recipient="agent-b", kind="tell", parts=parts),
+        TurnCancelling(id="k/a", by="user"),
+        SendCancelling(id=told),
+    ]
+    await store.append("agent-a", [NewEvent(event) for event in sent], expected_version=1)
+    arrived = MessageReceived(id=told, sender="agent-a", kind="tell", parts=parts)
+    await store.append("agent-b", [NewEvent(arrived)], expected_version=1)
+    async with System.open(store, model=ScriptedModel({})) as system:
+        await system.quiet()
+        assert not (await system.pending()).items
 
 
 waits: list[anyio.Event] = []

@@ -14,22 +14,23 @@ WRONG = [
     ("accepted_late", "closed, and not over: tell 0"),
     ("given_back", "no way to a good end"),
     ("asked_again", "no way to a good end"),
-    ("closed_by_answer", "closed, and not over: ask 1"),
+    ("closed_by_answer", "closed, and not over: tell 0"),
+    ("tell_sent_again", "no way to a good end"),
     ("closed_once", "twice: closed 0"),
 ]
 """What goes wrong without each rule."""
 
 
 @pytest.mark.parametrize("kinds", SENDS, ids=" then ".join)
-def test_two_sends_are_over_once_and_in_order_wherever_they_are_cut_short(kinds: tuple[str, ...]) -> None:
-    found = explore(Protocol(kinds))
+def test_two_sends_are_over_once_and_in_order_wherever_they_are_cut_short(kinds: tuple[str, ...], ci: bool) -> None:
+    found = explore(Protocol(kinds), crashes=2 if ci else 1)
     assert not found.wrong, found.path
     assert found.states > 500
 
 
 @pytest.mark.parametrize(("rule", "wrong"), WRONG)
 def test_without_a_rule_something_goes_wrong(rule: str, wrong: str) -> None:
-    found = first_wrong(rule)
+    found = first_wrong(rule, crashes=1)
     assert found is not None and found.wrong == wrong
 
 
