@@ -61,7 +61,12 @@ class BlockRef:
     # -- history --------------------------------------------------------------------------------
 
     async def history(self) -> BlockHistory:
-        """Return every version and every refused edit, oldest first."""
+        """Return every version and every refused edit, oldest first.
+
+        Raises:
+            NoSuchBlock: There is no such block.
+        """
+        await self._state()
         return await replay(self.system.store, block_history, stream=self.address)
 
     async def at(self, *, version: int | None = None, position: int | None = None) -> str:
@@ -70,7 +75,8 @@ class BlockRef:
         Raises:
             NoSuchVersion: It had begun by then not yet, or has not come so far.
         """
-        return version_at(await self.history(), self.name, version=version, position=position).value
+        end = self.system.store.position
+        return version_at(await self.history(), self.name, version=version, position=position, end=end).value
 
     async def difference(self, a: int, b: int | None = None) -> tuple[str, ...]:
         """Return the lines that differ between version `a` and version `b`, or now: each with `+`, `-` or a blank.
@@ -202,9 +208,9 @@ class BlockRef:
 
 
 def version_at(
-    history: BlockHistory, name: str, *, version: int | None = None, position: int | None = None
+    history: BlockHistory, name: str, *, version: int | None = None, position: int | None = None, end: int = 0
 ) -> BlockVersion:
-    """Return the step of a block's history at a version of its own, or at a position of the log.
+    """Return the step of a block's history at a version of its own, or at a position of the log, whose last is `end`.
 
     Raises:
         NoSuchVersion: It had begun by then not yet, or has not come so far.
@@ -215,6 +221,8 @@ def version_at(
     last = history.state.events
     if version is not None and not 1 <= version <= last:
         raise NoSuchVersion(name, f"version {version}", f"it has 1 to {last}")
+    if position is not None and position > end:
+        raise NoSuchVersion(name, f"value at position {position}", f"the log has positions 1 to {end}")
     found = history.version_at(version=version, position=position)
     if found is None:
         first = history.versions[0].position if history.versions else 0

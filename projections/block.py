@@ -177,8 +177,16 @@ block_state: Projection[BlockState] = Projection("block", BlockState, lambda sta
 
 def difference(old: str, new: str) -> tuple[str, ...]:
     """Return the changed lines between two values, each with `+`, `-` or a blank before it. Pure."""
-    lines = unified_diff(old.splitlines(), new.splitlines(), n=1, lineterm="")
-    return tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
+    before, after = _lines(old), _lines(new)
+    if before == after and old != new:  # only the last line end differs
+        before, after = old.split("\n"), new.split("\n")
+    told = list(unified_diff(before, after, n=1, lineterm=""))[2:]
+    return tuple(line for line in told if not line.startswith("@@"))
+
+
+def _lines(value: str) -> list[str]:
+    """Return the lines of `value` as they are counted: parted by newlines alone, the last newline ends one."""
+    return value.removesuffix("\n").split("\n") if value else []
 
 
 def changed(old: str, edit: BlockEdited) -> tuple[str, ...]:
@@ -187,6 +195,6 @@ def changed(old: str, edit: BlockEdited) -> tuple[str, ...]:
     start = 0 if line < 0 else old.rfind("\n", 0, line) + 1
     line = old.find("\n", edit.at + edit.cut)
     end = -1 if line < 0 else old.find("\n", line + 1)
-    end = len(old) if end < 0 else end
+    end = len(old) if end < 0 else end + 1
     moved = edit.model_copy(update={"at": edit.at - start})
     return difference(old[start:end], _joined(old[start:end], moved, str(edit.put)))

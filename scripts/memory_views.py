@@ -37,8 +37,8 @@ async def show_value(log: str, label: str, /, *, at: int | None = None, as_json:
     as_json
         Print JSON.
     """
-    name, history = await _history(log, label)
-    found = version_at(history, name, position=at) if at is not None else history.versions[-1]
+    name, history, end = await _history(log, label)
+    found = version_at(history, name, position=at, end=end) if at is not None else history.versions[-1]
     if as_json:
         print_json({"block": name, "label": _label(history), "value": found.value, **_place(found)})
     elif found.value:
@@ -60,7 +60,7 @@ async def show_history(log: str, label: str, /, *, as_json: AsJson = False) -> i
     as_json
         Print JSON.
     """
-    name, history = await _history(log, label)
+    name, history, _ = await _history(log, label)
     if as_json:
         print_json({"block": name, "label": _label(history), "history": [version_shape(v) for v in history.versions]})
     else:
@@ -84,7 +84,7 @@ async def diff(log: str, label: str, a: int, b: int | None = None, /, *, as_json
     as_json
         Print JSON.
     """
-    name, history = await _history(log, label)
+    name, history, _ = await _history(log, label)
     upto = history.state.events if b is None else b
     old, new = (version_at(history, name, version=version).value for version in (a, upto))
     lines = difference(old, new)
@@ -97,10 +97,10 @@ async def diff(log: str, label: str, a: int, b: int | None = None, /, *, as_json
     return FINE
 
 
-async def _history(log: str, label: str) -> tuple[str, BlockHistory]:
+async def _history(log: str, label: str) -> tuple[str, BlockHistory, int]:
     async with SQLiteStore.open(log, mode="read") as store:
         stream = await (await Library.in_store(store)).named(label)
-        return name_of(stream), await replay(store, block_history, stream=stream)
+        return name_of(stream), await replay(store, block_history, stream=stream), store.position
 
 
 def _label(history: BlockHistory) -> str:
