@@ -99,7 +99,7 @@ def task_edit(state: BlockState, request: Receive, edit: TaskEdit, now: datetime
     assert isinstance(board, dict)
     tasks = cast("list[Row]", board["active_tasks"])
     before = [dict(task) for task in tasks]
-    done = _RULES[type(edit)](tasks, edit, name_of(request.sender))
+    done = _RULES[type(edit)](tasks, edit, request.by or name_of(request.sender))
     if isinstance(done, str):
         return done
     if now is not None and "last_updated" in board and tasks != before:

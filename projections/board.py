@@ -16,6 +16,7 @@ from callboard.events.catalog import BlockEdited, BlockStarted
 
 from .block import BlockState, evolve
 from .projection import Projection
+from .words import name_of
 
 Status = Literal["not_started", "pending", "in_progress", "blocked", "completed", "cancelled"]
 """Where a task stands."""
@@ -156,12 +157,22 @@ def due_of(task: dict[str, JsonValue]) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Who changed a task last, as a stream or `user`, empty where it stands as it began; and where."""
+    """Who changed a task last, as a stream or `user`, empty where it stands as it began; and where.
+
+    Attributes:
+        person: The name of the person who did, where one was given.
+    """
 
     by: str
     position: int
     version: int
     at: datetime
+    person: str = ""
+
+    @property
+    def editor(self) -> str:
+        """The name of who did; empty where it stands as it began."""
+        return self.person or (name_of(self.by) if self.by else "")
 
 
 @dataclass(slots=True)
@@ -182,8 +193,8 @@ def _remember(history: BoardHistory, event: RecordedEvent) -> BoardHistory:
     old = tasks_in(history.state.value) if isinstance(event.data, BlockEdited) else {}
     history.state = evolve(history.state, event.data)
     if isinstance(event.data, BlockStarted | BlockEdited):
-        by = event.data.to if isinstance(event.data, BlockEdited) else ""
-        touch = Touch(by, event.position, event.version, event.recorded_at)
+        by, person = (event.data.to, event.data.by) if isinstance(event.data, BlockEdited) else ("", "")
+        touch = Touch(by, event.position, event.version, event.recorded_at, person)
         new = tasks_in(history.state.value)
         history.touched = {id: touch if old.get(id) != task else history.touched[id] for id, task in new.items()}
     return history

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from callboard.projections.board import BoardHistory, Touch, due_of, tasks_in
 from callboard.projections.shapes import time_shape
-from callboard.projections.words import name_of
 from callboard.scripts.screen import Piece, many, styled
 
 STYLES = {"completed": "green", "in_progress": "cyan", "blocked": "yellow", "cancelled": "dim"}
@@ -29,8 +28,12 @@ def board_shape(history: BoardHistory, now: datetime) -> dict[str, JsonValue]:
 
 
 def _touch_shape(touch: Touch) -> dict[str, JsonValue]:
-    by = name_of(touch.by) if touch.by else None
-    return {"by": by, "position": touch.position, "version": touch.version, "at": time_shape(touch.at)}
+    return {
+        "by": touch.editor or None,
+        "position": touch.position,
+        "version": touch.version,
+        "at": time_shape(touch.at),
+    }
 
 
 def is_late(task: Row, now: datetime) -> bool:
@@ -57,7 +60,7 @@ def board_drawn(name: str, history: BoardHistory, now: datetime) -> list[Rendera
 
 def _cells(task: Row, touch: Touch, *, late: bool) -> list[RenderableType]:
     status, due = _said(task, "status") or "not_started", _due(task)
-    notes, by = _said(task, "notes"), name_of(touch.by) if touch.by else ""
+    notes, by = _said(task, "notes"), touch.editor
     changed = f"\n{by} changed it @{touch.position}" if by else ""
     return [
         styled((_said(task, "id"), "bold")),
