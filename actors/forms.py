@@ -60,7 +60,7 @@ def _first(block: Block, schema: dict[str, JsonValue]) -> JsonValue:
         return EMPTY_BOARD
     if isinstance(block.schema, type):
         try:
-            return block.schema().model_dump(mode="json")
+            return block.schema().model_dump(mode="json", by_alias=True)
         except ValidationError:
             pass  # it has fields without a default, which the schema says better
     return [] if schema.get("type") == "array" else {}

@@ -28,4 +28,6 @@ def faults_of(value: object, schema: Mapping[str, JsonValue]) -> str:
         found = sorted(f"{fault.json_path[2:]}: {fault.message}".lstrip(": ") for fault in validator.iter_errors(value))
     except RecursionError:
         return "the schema refers to itself without end"
+    except ArithmeticError as error:
+        return f"a number in it cannot be checked by the schema: {error}"
     return "; ".join(found)

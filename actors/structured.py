@@ -149,6 +149,8 @@ def misfits(value: JsonValue, form: Form, schema: Mapping[str, JsonValue]) -> st
         faults = [f"{fault.json_path}: {fault.message[:LONGEST_FAULT]}" for fault in validator.iter_errors(value)]
     except RecursionError:
         return "the schema refers to itself without end"
+    except ArithmeticError as error:
+        return f"a number in it cannot be checked by the schema: {error}"
     found = "; ".join(sorted(faults))
     return found if len(found) <= MOST else f"{found[:MOST]}..."
 
