@@ -14,7 +14,7 @@ from callboard.projections import BlockState, block_state, replay
 from callboard.projections.request import block_at
 
 from . import inbox, undoing
-from .block import take
+from .block import done, take
 from .commands import Alter, Configure, Delivery, Receive
 from .library import Library
 from .outside import Outside
@@ -33,12 +33,29 @@ def checked_words(fields: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Return the arguments of an edit, if the log can hold them.
 
     Raises:
-        TextRefused: A text holds NUL or half of a surrogate pair, or is too long.
+        TextRefused: A text holds NUL or half of a surrogate pair, or is too long, or an argument is no JSON.
     """
     for name, value in fields.items():
-        if isinstance(value, str) and storable(value)[0] != value:
+        if not _is_storable(value):
             raise TextRefused(f"{name} holds a NUL character or half of a surrogate pair, or is too long; mend it")
+    try:
+        to_json(dict(fields))
+    except ValueError as error:
+        raise TextRefused(f"the arguments are no JSON: {error}") from None
     return dict(fields)
+
+
+def _is_storable(value: JsonValue) -> bool:
+    """Return whether the log can hold every text in `value`."""
+    match value:
+        case str():
+            return storable(value)[0] == value
+        case dict():
+            return all(_is_storable(key) and _is_storable(one) for key, one in value.items())
+        case list():
+            return all(map(_is_storable, value))
+        case _:
+            return True
 
 
 async def edit(system: System, command: inbox.Edit) -> str:
@@ -59,19 +76,18 @@ async def edit(system: System, command: inbox.Edit) -> str:
 
 
 async def edit_alone(store: EventStore, command: inbox.Edit) -> str:
-    """Do what `command` says in a log that nobody has open; else as `edit`."""
+    """Do what `command` says in a log that nobody has open; else as `edit`.
+
+    Raises:
+        KeyReused: Something else was done under its key.
+    """
     stream = f"block-{command.block}"
     said = await delivery_of(await Library.in_store(store), command)
     state: BlockState = await replay(store, block_state, stream=stream)
-    if not await _known(store, stream, command):
+    if not await done(store, stream, said, state.spec.form if state.spec else "text"):
         events = [NewEvent(event) for event in take(state, said, Outside().now()) or ()]
         await store.append(stream, events, expected_version=state.events)
     return await outcome(store, command)
-
-
-async def _known(store: EventStore, stream: str, command: inbox.Edit) -> bool:
-    keys = (f"re:{command.key}/{command.block}", f"command:{command.key}")
-    return any([await store.find(stream, key) is not None for key in keys])
 
 
 async def outcome(store: EventStore, command: inbox.Edit) -> str:

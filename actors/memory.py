@@ -109,6 +109,12 @@ TOOLS: dict[Form, tuple[str, ...]] = {
 }
 """The tools that agents get for a block, by what it holds."""
 
+PUTS = {
+    "memory_append": "text", "memory_replace": "new", "memory_insert": "text", "memory_rewrite": "text",
+    SUMMARISE: "text", RETHINK: "new_memory",
+}  # fmt: skip
+"""Which argument of an edit of a text stands in the block then."""
+
 _LINES = ("memory_append", "memory_insert", SUMMARISE, RETHINK, ARCHIVE_LINES)
 _UNFIT: dict[Form, tuple[str, ...]] = {
     "text": (*ITEM_EDITS, *TASK_EDITS),
@@ -185,6 +191,10 @@ def decide(state: BlockState, request: Receive, now: datetime | None = None) -> 
     if isinstance(edit, str):
         return _refused(request, edit)
     assert state.spec is not None
+    if not 0 <= request.seen <= state.events:
+        return _refused(
+            request, f"there is no version {request.seen} that you can have read; it has 1 to {state.events}"
+        )
     if request.edit in _UNFIT[state.spec.form]:
         fitting = ", ".join(TOOLS[state.spec.form])
         return _refused(
