@@ -103,9 +103,9 @@ class Blame:
     def take(self, event: RecordedEvent) -> Change | None:
         """Fold `event` in; return what it did to the value, or None where that stays."""
         match event.data:
-            case BlockStarted(spec=spec):
+            case BlockStarted(spec=spec) if self.spec is None:
                 return self._started(event, spec)
-            case BlockChanged(spec=spec):
+            case BlockStarted(spec=spec) | BlockChanged(spec=spec):  # one that comes back is as it was
                 self.spec = spec
             case BlockEdited() as edit:
                 return self._edited(event, edit)

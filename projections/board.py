@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
-from callboard.events import RecordedEvent
-from callboard.events.catalog import BlockEdited, BlockStarted
+from callboard.events import EventStore, RecordedEvent
+from callboard.events.catalog import BlockEdited
 
 from .block import BlockState, evolve
-from .projection import Projection
+from .projection import Projection, replay
 from .words import name_of
 
 Status = Literal["not_started", "pending", "in_progress", "blocked", "completed", "cancelled"]
@@ -190,9 +190,9 @@ class BoardHistory:
 
 
 def _remember(history: BoardHistory, event: RecordedEvent) -> BoardHistory:
-    old = tasks_in(history.state.value) if isinstance(event.data, BlockEdited) else {}
+    old, begins = tasks_in(history.state.value), history.state.spec is None
     history.state = evolve(history.state, event.data)
-    if isinstance(event.data, BlockStarted | BlockEdited):
+    if begins or isinstance(event.data, BlockEdited):
         by, person = (event.data.to, event.data.by) if isinstance(event.data, BlockEdited) else ("", "")
         touch = Touch(by, event.position, event.version, event.recorded_at, person)
         new = tasks_in(history.state.value)
@@ -205,11 +205,17 @@ board_history: Projection[BoardHistory] = Projection("board_history", BoardHisto
 
 def _remember_all(found: dict[str, BoardHistory], event: RecordedEvent) -> dict[str, BoardHistory]:
     if event.stream.startswith("block-"):
-        begins = isinstance(event.data, BlockStarted) and event.data.spec.form == "board"
-        if begins or event.stream in found:
-            found[event.stream] = _remember(found.get(event.stream) or BoardHistory(), event)
+        found[event.stream] = _remember(found.get(event.stream) or BoardHistory(), event)
     return found
 
 
-boards: Projection[dict[str, BoardHistory]] = Projection("boards", dict[str, BoardHistory], _remember_all)
-"""The boards of a log, by stream, in the order of their beginnings."""
+_all: Projection[dict[str, BoardHistory]] = Projection("boards", dict[str, BoardHistory], _remember_all)
+
+
+async def boards(store: EventStore, until: int | None = None) -> dict[str, BoardHistory]:
+    """Return the boards of a log as they were at a position, by stream, in the order of their beginnings.
+
+    A text may have become a board, so that every block is read.
+    """
+    found = await replay(store, _all, until=until)
+    return {stream: one for stream, one in found.items() if one.state.spec and one.state.spec.form == "board"}

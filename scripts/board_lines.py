@@ -10,6 +10,7 @@ from rich.table import Table
 
 from callboard.projections.board import BoardHistory, Touch, due_of, tasks_in
 from callboard.projections.shapes import time_shape
+from callboard.projections.words import name_of
 from callboard.scripts.screen import Piece, many, styled
 
 STYLES = {"completed": "green", "in_progress": "cyan", "blocked": "yellow", "cancelled": "dim"}
@@ -25,6 +26,17 @@ def board_shape(history: BoardHistory, now: datetime) -> dict[str, JsonValue]:
         for id, task in tasks_in(history.state.value).items()
     ]
     return {**history.extra, "version": history.state.version, "tasks": tasks}
+
+
+def label_of(history: BoardHistory) -> str:
+    """Return what prompts call a board. Pure."""
+    return history.state.spec.label if history.state.spec else ""
+
+
+def called(stream: str, history: BoardHistory) -> str:
+    """Return the name of a board in the log, with what prompts call it where that is something else. Pure."""
+    name, label = name_of(stream), label_of(history)
+    return name if label in (name, name.partition(".")[2]) else f"{name} (label {label})"
 
 
 def _touch_shape(touch: Touch) -> dict[str, JsonValue]:
@@ -43,11 +55,12 @@ def is_late(task: Row, now: datetime) -> bool:
 
 
 def board_drawn(name: str, history: BoardHistory, now: datetime) -> list[RenderableType]:
-    """Return a board as a heading and a table. Pure."""
+    """Return a board, which is called `name`, as a heading and a table. Pure."""
     tasks = tasks_in(history.state.value)
     late = sum(is_late(task, now) for task in tasks.values())
     count: Piece = (f", {late} overdue" if late else "", "red")
-    heading = styled((name, "bold"), f"  {many(len(tasks), 'task')}", count)
+    retired = ", retired" if history.state.desk.retired else ""
+    heading = styled((name, "bold"), f"{retired}  {many(len(tasks), 'task')}", count)
     notes = _said(history.extra, "team_notes")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     for title, most in (("id", 20), ("status", 11), ("who", 16), ("due", 16)):

@@ -8,10 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from callboard.events import SQLiteStore
-from callboard.projections import replay
 from callboard.projections.board import BoardHistory, boards
 from callboard.projections.words import name_of
-from callboard.scripts.board_lines import board_drawn, board_shape
+from callboard.scripts.board_lines import board_drawn, board_shape, called, label_of
 from callboard.scripts.border import FINE, BadUse
 from callboard.scripts.replay import checked
 from callboard.scripts.screen import print_json, show, styled
@@ -32,7 +31,7 @@ async def board(
     log
         The log: a file.
     label
-        The board's name; without it, all boards of the log are shown.
+        The board: its name in the log, or the label that it has; without it, all that are not retired are shown.
     at
         A position: the board as it was then, and what was overdue then.
     as_json
@@ -40,7 +39,7 @@ async def board(
     """
     async with SQLiteStore.open(log, mode="read") as store:
         until = checked(at, store.position) if at is not None else None
-        found = await replay(store, boards, until=until)
+        found = await boards(store, until)
         now = datetime.now(UTC)
         async for event in store.read_all(after=(until or 1) - 1, until=until or 1):
             now = event.recorded_at if until is not None else now
@@ -48,7 +47,7 @@ async def board(
     if as_json:
         print_json({"boards": {name_of(stream): board_shape(one, now) for stream, one in wanted.items()}})
     elif wanted:
-        show(*(part for stream, one in wanted.items() for part in board_drawn(name_of(stream), one, now)))
+        show(*(part for stream, one in wanted.items() for part in board_drawn(called(stream, one), one, now)))
     else:
         show(styled(("this log has no boards of tasks", "dim")))
     return FINE
@@ -56,9 +55,12 @@ async def board(
 
 def _wanted(found: dict[str, BoardHistory], label: str) -> dict[str, BoardHistory]:
     if not label:
-        return found
-    one = found.get(f"block-{label}")
-    if one is None:
-        known = ", ".join(map(name_of, found)) or "none"
-        raise BadUse(f"there is no board of tasks {label!r}; there are: {known}")
-    return {f"block-{label}": one}
+        return {stream: one for stream, one in found.items() if not one.state.desk.retired}
+    wanted = {stream: one for stream, one in found.items() if label in (stream, name_of(stream), label_of(one))}
+    wanted = {label: found[label]} if label in found else wanted
+    if len(wanted) == 1:
+        return wanted
+    if wanted:
+        raise BadUse(f"{label!r} names {len(wanted)} boards of tasks: {', '.join(wanted)}; say which of these")
+    known = ", ".join(called(stream, one) for stream, one in found.items()) or "none"
+    raise BadUse(f"there is no board of tasks {label!r}; there are: {known}")

@@ -175,10 +175,10 @@ def test_a_line_or_a_version_that_is_not_there_says_which_are() -> None:
         Life("").blame().line(1)
 
 
-def test_a_block_that_begins_again_is_blamed_on_its_second_start() -> None:
+def test_a_block_that_begins_again_keeps_its_lines_and_who_wrote_them() -> None:
     life = Life("a").ask("memory_append", text="b")
     life.add(BlockStarted(spec=spec("a")))
-    assert life.versions == [("a", 3)]
+    assert life.versions == [("a", 1), ("b", 2)]
 
 
 def test_a_splice_past_the_end_as_an_erased_text_leaves_it_loses_no_character() -> None:

@@ -208,12 +208,14 @@ class TaskList:
 
     Attributes:
         next: When the next of the tasks is late of which that was not said; None for none.
+        retired: Whether nobody works on it any more.
     """
 
     value: str = ""
     tasks: dict[str, Due] = field(default_factory=dict[str, Due])
     holders: list[str] = field(default_factory=list[str])
     next: datetime | None = None
+    retired: bool = False
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ class Detector:
         self.state.position = event.position
         trace = event.data.correlation_id or ""
         kind = event.stream.split("-", 1)[0]
-        overdue.noted(self.state.boards, event)
+        overdue.noted(self.state.boards, self.state.blocks, event)
         if kind == "block":
             return self._first_seen(self._of_block(event))
         self._lives(event)
@@ -127,7 +127,7 @@ class Detector:
     def _of_block(self, event: RecordedEvent) -> Iterator[Symptom]:
         blocks, stream = self.state.blocks, event.stream
         match event.data:
-            case BlockStarted(spec=spec) if spec.name == spec.label:  # others are of one agent alone
+            case BlockStarted(spec=spec) if spec.name == spec.label and stream not in blocks:  # others are of one agent
                 blocks[stream] = Shared(str(spec.value), items=spec.form != "text")
             case BlockEdited() as data if stream in blocks:
                 yield from edits.undoing(blocks[stream], data, stream, event.position, self.thresholds)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from callboard.events import RecordedEvent
-from callboard.events.catalog import AgentChanged, AgentStarted, BlockAttached, BlockEdited, BlockStarted
+from callboard.events.catalog import (
+    AgentChanged,
+    AgentStarted,
+    BlockAttached,
+    BlockChanged,
+    BlockEdited,
+    BlockRetired,
+    BlockStarted,
+)
 from callboard.events.specs import BlockUse
 from callboard.projections.block import spliced
 from callboard.projections.board import due_of, tasks_in
 from callboard.projections.words import name_of
 
-from .case import Due, TaskList
+from .case import Due, Shared, TaskList
 from .symptom import Symptom, Thresholds, mark
 
 DAY = timedelta(days=1)
@@ -20,13 +28,20 @@ OWN = "callboard:"
 """How the ids of a group's own messages begin: they belong to no request."""
 
 
-def noted(boards: dict[str, TaskList], event: RecordedEvent) -> None:
-    """Take in what `event` says of a board: that there is one, what stands on it, or who has it."""
+def noted(boards: dict[str, TaskList], blocks: Mapping[str, Shared], event: RecordedEvent) -> None:
+    """Take in what `event` says of a board: that there is one, what stands on it, or who has it.
+
+    One that comes back holds what it held; a text that is a board from now on is read as it stands.
+    """
     match event.data:
+        case BlockStarted(spec=spec) if event.stream in boards:
+            boards[event.stream].retired = False
         case BlockStarted(spec=spec) if spec.form == "board":
-            board = boards.setdefault(event.stream, TaskList())
-            board.value, board.tasks = str(spec.value), {}
-            _read(board, "", event.position)
+            _begun(boards, event, str(spec.value))
+        case BlockChanged(spec=spec) if spec.form == "board" and event.stream not in boards and event.stream in blocks:
+            _begun(boards, event, blocks[event.stream].value)
+        case BlockRetired() if event.stream in boards:
+            boards[event.stream].retired = True
         case BlockEdited() as edit if event.stream in boards:
             board = boards[event.stream]
             board.value = spliced(board.value, edit)
@@ -37,6 +52,11 @@ def noted(boards: dict[str, TaskList], event: RecordedEvent) -> None:
             _held(boards, event.stream, (use,))
         case _:
             pass
+
+
+def _begun(boards: dict[str, TaskList], event: RecordedEvent, value: str) -> None:
+    boards[event.stream] = board = TaskList(value)
+    _read(board, "", event.position)
 
 
 def _held(boards: dict[str, TaskList], stream: str, uses: tuple[BlockUse, ...]) -> None:
@@ -78,7 +98,7 @@ def late(
     if not limits.overdue_task or (event is not None and (not trace or trace.startswith(OWN))):
         return
     for stream, board in boards.items():
-        if board.next is None or board.next >= now:
+        if board.retired or board.next is None or board.next >= now:
             continue
         for id, task in board.tasks.items():
             days = -((task.due - now) // DAY)
