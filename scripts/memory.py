@@ -52,12 +52,15 @@ async def listing(log: str, /, *, as_json: AsJson = False) -> int:
 def _line(stream: str, history: BlockHistory) -> tuple[RenderableType, ...]:
     state, edits = history.state, len(history.state.changes)
     limit = state.spec.limit if state.spec else 0
-    name = styled((name_of(stream), "bold"))
+    label, retired = (state.spec.label, state.desk.retired) if state.spec else ("", False)
+    called = f" (label {label})" if label not in ("", name_of(stream), name_of(stream).partition(".")[2]) else ""
+    locked = ", locked" if state.spec and state.spec.read_only else ""
+    name = styled((name_of(stream), "bold"), called)
     return (
         name,
         styled(f"version {state.version}"),
         styled(f"{len(state.value):,} of {limit:,} characters"),
-        styled((many(edits, "edit"), "dim")),
+        styled((f"{many(edits, 'edit')}{', retired' if retired else locked}", "dim")),
     )
 
 

@@ -144,7 +144,7 @@ async def retire(log: str, label: str, /, *, by: str = USER) -> int:
 
 async def _text(file: Path) -> str:
     try:
-        return await anyio.Path(file).read_text(encoding="utf-8")
+        return (await anyio.Path(file).read_bytes()).decode()  # its line ends stay as they are
     except UnicodeDecodeError as error:
         raise BadUse(f"{file} is no text in UTF-8 ({error}); convert it first") from None
 
