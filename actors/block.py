@@ -71,7 +71,7 @@ def is_of(event: Event, asked: Delivery, form: Form) -> bool:
             verb = event.verb if form == "text" else ""
             return verb not in PUTS or put in (from_json(asked.arguments).get(PUTS[verb]), ERASED)
         case Receive(arguments=wanted), BlockEditRefused(arguments=arguments) if _alike(event, asked):
-            known = arguments == ERASED or event.verb in undoing.VERBS
+            known = arguments in (ERASED, "") or event.verb in undoing.VERBS
             return known or _unlabelled(arguments) == _unlabelled(wanted)
         case Configure(fields=fields), BlockChanged(spec=spec):
             return all(getattr(spec, name) == value for name, value in fields.items())

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSc
 
 from callboard.events import Event, Text
 from callboard.events.catalog import BlockEdited, BlockEditRefused
+from callboard.events.codec import MAX_TEXT
 from callboard.events.specs import Form, ToolSpec
 from callboard.projections import BlockState
 from callboard.projections.uses import PEOPLE
@@ -214,12 +215,21 @@ def decide(state: BlockState, request: Receive, now: datetime | None = None) -> 
             f"the block would hold {landed.size:,} characters, {over:,} over its limit of {state.spec.limit:,}; "
             "shorten it first",
         )
+    if too_long(landed.put):
+        why = f"it would be recorded as a text of more than {MAX_TEXT:,} bytes; edit less at a time"
+        return _refused(request, why)
     return landed
 
 
+def too_long(text: Text) -> bool:
+    """Return whether no event could hold `text`, were it said there. Pure."""
+    return text.ref is None and len(text.encode(errors="replace")) > MAX_TEXT
+
+
 def _refused(request: Receive, why: str) -> BlockEditRefused:
+    arguments = Text() if too_long(request.arguments) else request.arguments
     return BlockEditRefused(
-        id=request.id, to=request.sender, verb=request.edit, arguments=request.arguments,
+        id=request.id, to=request.sender, verb=request.edit, arguments=arguments,
         text=Text(refusals.cut(f"refused: {why}", refusals.MOST)), by=request.by,
     )  # fmt: skip
 
@@ -230,6 +240,8 @@ def _pasted(state: BlockState, edit: Edit) -> str:
             return refusals.pasted(state.value, text=text)
         case Replace(old=old, new=new):
             return refusals.pasted(state.value, old=old, new=new)
+        case Rethink(new_memory=text):
+            return refusals.pasted(state.value, new_memory=text)
         case _:
             return ""
 

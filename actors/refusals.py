@@ -13,7 +13,7 @@ MOST = 2_000
 _SHOWN, _LINE, _LOOKED = 1_400, 300, 2_000
 """Characters of a value that are shown, of a line of it, and lines that are compared with what was not found."""
 
-PASTED = re.compile(r"^\s*\d+→", re.MULTILINE)
+PASTED = re.compile(r"^[^\S\n]*\d+→", re.MULTILINE)
 """How a line begins that was copied from a listing with numbers."""
 
 
