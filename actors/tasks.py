@@ -111,8 +111,9 @@ def _add(tasks: list[Row], edit: Any, me: str) -> Done | str:
     id = edit.id or _next_id(tasks)
     if any(task["id"] == id for task in tasks):
         return f"there is a task {id!r} already; update it, or give the new one another id"
+    owner = "" if edit.assigned_to == NOBODY else edit.assigned_to
     task: Row = {
-        "id": id, "description": edit.description, "assigned_to": edit.assigned_to, "status": "not_started",
+        "id": id, "description": edit.description, "assigned_to": owner, "status": "not_started",
         "due_date": edit.due_date, "notes": edit.notes,
     }  # fmt: skip
     optional = ("due_date", "notes")

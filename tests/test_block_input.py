@@ -207,3 +207,42 @@ async def test_a_key_counts_for_one_edit_also_in_a_log_that_nobody_has_open(tmp_
         assert (await editing.edit_alone(store, again)).startswith("done")
         with pytest.raises(KeyReused):
             await editing.edit_alone(store, again.model_copy(update={"fields": {"text": "two"}}))
+
+
+# -- sizes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ['"' * 10_000_000, "\n" * 10_000_000])
+async def test_ten_million_characters_are_refused_and_the_system_goes_on(text: str, tmp_path: Path) -> None:
+    async with System.open(tmp_path / "team.db", model=ScriptedModel({})) as system:
+        plan = await system.start(Block("plan", "one"))
+        for _ in range(2):
+            with pytest.raises(RequestFailed, match="would hold 10,000,000 characters, 9,995,000 over its limit"):
+                await plan.rewrite(text, key="k")
+        assert await plan.append("two") == "done; the block holds 7 of 5,000 characters now"
+
+
+async def test_what_no_event_can_hold_is_not_brought_back_and_the_system_goes_on() -> None:
+    async with home() as here:
+        plan = await here.system.start(Block("plan", limit=90_000_000))
+        await plan.append("x" * 9_000_000)
+        await plan.append("y" * 9_000_000)
+        await plan.rewrite("z")
+        with pytest.raises(RequestFailed, match="a text of more than 16,777,216 bytes; edit less at a time"):
+            await plan.undo()
+        await plan.append("z")
+        assert await plan.value() == "z\nz"
+
+
+async def test_a_task_that_is_given_to_nobody_can_be_claimed() -> None:
+    async with home() as here:
+        tasks = await here.system.start(Board())
+        await tasks.edit("task_add", description="map", assigned_to="nobody")
+        assert "task-001 is yours" in await tasks.edit("task_claim", by="Ana")
+
+
+async def test_a_listing_pasted_as_the_memory_of_the_user_is_refused() -> None:
+    async with home() as here:
+        human = await here.system.start(Block("human"))
+        with pytest.raises(RequestFailed, match="numbers of a listing, such as '1→'"):
+            await human.edit("rethink_user_memory", new_memory="1→ likes tides")
