@@ -11,7 +11,7 @@ from callboard.events import CallboardError, RecordedEvent, Text
 from callboard.events.catalog import BlockChanged, BlockEdited, BlockStarted
 from callboard.events.specs import BlockSpec
 
-from .block import mended, spliced
+from .block import BlockState, evolve, mended, spliced
 from .paths import call_of
 from .projection import Projection
 from .runs import Run, Runs, kept
@@ -89,7 +89,7 @@ class Blame:
     """
 
     def __init__(self) -> None:
-        self.spec: BlockSpec | None = None
+        self._declared = BlockState()  # what it was started and changed as, and no edits
         self.version = 0
         self.value = ""
         self.written: dict[int, Written] = {}
@@ -103,22 +103,24 @@ class Blame:
     def take(self, event: RecordedEvent) -> Change | None:
         """Fold `event` in; return what it did to the value, or None where that stays."""
         match event.data:
-            case BlockStarted(spec=spec) if self.spec is None:
-                return self._started(event, spec)
-            case BlockStarted(spec=spec) | BlockChanged(spec=spec):  # one that comes back is as it was
-                self.spec = spec
+            case BlockStarted() | BlockChanged():
+                self._declared = evolve(self._declared, event.data)
+                if not self.version:
+                    return self._started(event, str(self._declared.value))
             case BlockEdited() as edit:
                 return self._edited(event, edit)
             case _:
                 pass
         return None
 
-    def _started(self, event: RecordedEvent, spec: BlockSpec) -> Change:
-        cut = self._runs.between(0, self._runs.size)
-        self.spec, self._changes = spec, {}
+    @property
+    def spec(self) -> BlockSpec | None:
+        """The block as it is now; None before it began."""
+        return self._declared.spec
+
+    def _started(self, event: RecordedEvent, value: str) -> Change:
         self._note(event, "", "start", "")
-        change = Change(0, cut, self._fresh([str(spec.value)]))
-        return self._apply(change, str(spec.value))
+        return self._apply(Change(0, (), self._fresh([value])), value)
 
     def _edited(self, event: RecordedEvent, edit: BlockEdited) -> Change:
         found, put = mended(self.value, edit)

@@ -175,10 +175,19 @@ def test_a_line_or_a_version_that_is_not_there_says_which_are() -> None:
         Life("").blame().line(1)
 
 
-def test_a_block_that_begins_again_keeps_its_lines_and_who_wrote_them() -> None:
+def test_a_block_that_comes_back_holds_what_it_held_and_blames_who_wrote_it() -> None:
     life = Life("a").ask("memory_append", text="b")
     life.add(BlockStarted(spec=spec("a")))
-    assert life.versions == [("a", 1), ("b", 2)]
+    assert life.versions == [("a", 1), ("b", 2)] and life.blame().value == life.state.value == "a\nb"
+    assert life.ask("memory_append", text="c").versions == [("a", 1), ("b", 2), ("c", 4)]
+
+
+def test_a_block_that_a_person_renamed_keeps_its_label_when_it_is_declared_anew() -> None:
+    life = Life("a")
+    life.add(BlockChanged(spec=spec("a").model_copy(update={"label": "goals"}), by="Ada"))
+    life.add(BlockChanged(spec=spec("a").model_copy(update={"limit": 99})))
+    found = life.blame().spec
+    assert found is not None and (found.label, found.limit) == ("goals", 99)
 
 
 def test_a_splice_past_the_end_as_an_erased_text_leaves_it_loses_no_character() -> None:
