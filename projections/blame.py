@@ -10,11 +10,14 @@ from datetime import datetime
 from callboard.events import CallboardError, RecordedEvent, Text
 from callboard.events.catalog import BlockChanged, BlockEdited, BlockStarted
 from callboard.events.specs import BlockSpec
+from callboard.events.text import ERASED
 
 from .block import BlockState, evolve, mended, spliced
 from .paths import call_of
 from .projection import Projection
 from .runs import Run, Runs, kept
+from .uses import PEOPLE
+from .words import name_of
 
 LINES, ITEMS = "\n", "\n,{}[]"
 """What parts one line from the next where a passage changed: in a text, and in JSON."""
@@ -32,6 +35,7 @@ class Written:
         by: The stream of who asked for it: an agent's, or `user`; empty for the first value.
         verb: `start`, or the name of the edit.
         call: The id of the tool call, or of the request from outside; empty for the first value.
+        person: The name of the person who asked, where one was given.
     """
 
     version: int
@@ -40,6 +44,12 @@ class Written:
     by: str
     verb: str
     call: str
+    person: str = ""
+
+    @property
+    def editor(self) -> str:
+        """The name of who asked for it; empty for the first value."""
+        return self.person or name_of(self.by)
 
     @property
     def tool(self) -> str:
@@ -99,6 +109,7 @@ class Blame:
         self._texts: list[str] = []
         self._next = 0
         self._changes: dict[int, Change] = {}
+        self._erased = False  # whether a text that it ever held was: then what an undo puts cannot be compared
 
     def take(self, event: RecordedEvent) -> Change | None:
         """Fold `event` in; return what it did to the value, or None where that stays."""
@@ -120,23 +131,25 @@ class Blame:
 
     def _started(self, event: RecordedEvent, value: str) -> Change:
         self._note(event, "", "start", "")
+        self._erased = value == ERASED
         return self._apply(Change(0, (), self._fresh([value])), value)
 
     def _edited(self, event: RecordedEvent, edit: BlockEdited) -> Change:
         found, put = mended(self.value, edit)
         if found != self.value:  # its first value was erased, and has its room from now on
             self._apply(Change(0, self._runs.between(0, self._runs.size), self._fresh([found])), found)
+        self._erased = self._erased or edit.put == ERASED
         edit = edit.model_copy(update={"put": Text(put)})
         value = spliced(self.value, edit)
-        self._note(event, edit.to, edit.verb, edit.id)
+        self._note(event, edit.to, edit.verb, edit.id, edit.by)
         change = self._again(edit, value)
         if change is None:
             change = self._changes[event.version] = self._changed(edit)
         return self._apply(change, value)
 
-    def _note(self, event: RecordedEvent, by: str, verb: str, call: str) -> None:
-        self.version = event.version
-        self.written[event.version] = Written(event.version, event.position, event.recorded_at, by, verb, call)
+    def _note(self, event: RecordedEvent, by: str, verb: str, call: str, person: str = "") -> None:
+        self.version, place = event.version, (event.version, event.position, event.recorded_at)
+        self.written[event.version] = Written(*place, by, verb, call, person if person != PEOPLE else "")
 
     def _apply(self, change: Change, value: str) -> Change:
         self._runs.splice(change.at, sum(length for _, length in change.cut), change.put)
@@ -150,10 +163,10 @@ class Blame:
             return None
         change = known.inverse if edit.verb == "undo" else known
         end = change.at + sum(length for _, length in change.cut)
-        fits = self._runs.between(change.at, end) == change.cut
-        return (
-            change if fits and f"{self.value[: change.at]}{self.text(change.put)}{self.value[end:]}" == value else None
-        )
+        if self._runs.between(change.at, end) != change.cut:
+            return None
+        back = f"{self.value[: change.at]}{self.text(change.put)}{self.value[end:]}"
+        return change if back == value or (self._erased and len(back) == len(value)) else None
 
     def _changed(self, edit: BlockEdited) -> Change:
         at, end = min(edit.at, len(self.value)), min(edit.at + edit.cut, len(self.value))

@@ -29,6 +29,7 @@ def written_shape(written: Written) -> Shape:
         "position": written.position,
         "at": time_shape(written.at),
         "by": written.by,
+        "person": written.person,
         "verb": written.verb,
         "id": written.call,
     }

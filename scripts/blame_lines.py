@@ -41,7 +41,7 @@ def lines_table(lines: Iterable[BlamedLine], written: Mapping[int, Written], *, 
             styled((f"{line.number}", "dim")),
             styled((f"v{line.version}{'+' if len(line.parts) > 1 else ''}", "bold")),
             styled((_time(one.at, one_day=one_day), "dim")),
-            styled((name_of(one.by), "cyan")),
+            styled((one.editor, "cyan")),
             styled((one.verb, "blue")),
             styled(line.text if full else line.text[:1_000]),
         )
@@ -81,7 +81,7 @@ def chain(origin: Origin) -> Text:
     pieces += [(f"v{written.version}", "bold"), (f" @{written.position}", "dim")]
     if not written.call:
         return styled(*pieces, " the first value")
-    pieces += [f" {written.verb} by ", (name_of(written.by), "cyan")]
+    pieces += [f" {written.verb} by ", (written.editor, "cyan")]
     if origin.call is not None:
         mine = [block for block in origin.call.blocks if block.stream == origin.stream]
         rest = len(origin.call.blocks) - len(mine)
@@ -114,7 +114,7 @@ def origin_tree(origin: Origin, *, full: bool) -> RenderableType:
         root.add(styled("the first value: the block began with it"))
         return root
     if origin.tool is None:
-        who = (name_of(written.by), "bold cyan")
+        who = (written.editor, "bold cyan")
         root.add(styled(f"{written.verb} by ", who, (f"  request {written.call.split('/', 1)[0]}", "dim")))
         return root
     node = _add_call(root, origin.tool, origin.call, full=full, whole=True)
@@ -192,7 +192,7 @@ def impact_tree(impact: Impact, *, full: bool) -> RenderableType:
     """Return the model calls that had a text in their prompt, and what they did. Pure."""
     written = impact.written
     what = f"line {impact.line}, version {written.version}" if impact.line else f"version {written.version}"
-    by = f"  {written.verb} by {name_of(written.by)}" if written.by else "  the first value"
+    by = f"  {written.verb} by {written.editor}" if written.by else "  the first value"
     head = styled(
         (what, "bold"), (" of ", "dim"), (name_of(impact.stream), "bold green"), by, (f"  @{written.position}", "dim")
     )

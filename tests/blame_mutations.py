@@ -15,7 +15,15 @@ BLAME_MUTANTS = (
         "if False else None",
         FOLD,
     ),
-    Mutant("blame: an undo brings back what it says it does", BLAME, "== value else None", "else None", FOLD),
+    Mutant(
+        "blame: an undo brings back what it says it does",
+        BLAME,
+        "if back == value or (self._erased and len(back) == len(value)) else None",
+        "",
+        FOLD,
+    ),
+    Mutant("blame: an undo of what was erased is an edit", BLAME, "or (self._erased and", "or (False and", FOLD),
+    Mutant("blame: what comes back is begun anew", BLAME, "if not self.version:", "if True:", FOLD),
     Mutant(
         "blame: a rewrite keeps no line",
         RUNS,

@@ -17,6 +17,7 @@ from callboard.actors.structured import canonical
 from callboard.events import Event, RecordedEvent, Text
 from callboard.events.catalog import BlockChanged, BlockEdited, BlockEditRefused, BlockStarted
 from callboard.events.specs import BlockSpec, Form
+from callboard.events.text import ERASED
 from callboard.projections import BlockState, fold
 from callboard.projections.blame import Blame, NotInBlock, blame
 from callboard.projections.block import evolve, spliced
@@ -134,6 +135,25 @@ def test_undo_restores_who_wrote_what_and_redo_brings_it_back() -> None:
     assert life.blame().spans() == after
     life.again("undo", 3, life.values[2]).again("undo", 2, life.values[1])
     assert life.blame().spans() == [(1, 3)]
+
+
+@pytest.mark.parametrize("erased", [(2,), (4,), (2, 4), (1,)])
+def test_an_undo_restores_who_wrote_what_also_where_a_text_was_erased(erased: tuple[int, ...]) -> None:
+    life = Life("first").ask("memory_append", text="a secret").ask("memory_rewrite", text="all new")
+    life.again("undo", 3, life.values[2]).ask("memory_append", text="end")
+    whole = life.blame().spans()
+    for version in erased:
+        event = life.events[version - 1]
+        gone = {"put": Text(ERASED)} if isinstance(event, BlockEdited) else {"spec": spec(ERASED)}
+        life.events[version - 1] = event.model_copy(update=gone)
+    assert life.blame().spans() == whole == [(1, 5), (2, 9), (5, 4)]
+
+
+def test_an_edit_by_a_person_has_their_name_as_the_history_has_it() -> None:
+    edit = BlockEdited(id="k", to="user", verb="v", at=0, put=Text("x"), size=1, limit=9)
+    for by, editor in (("Ada", "Ada"), ("user", "user"), ("", "user")):
+        found = fold(blame, log_of((BLOCK, BlockStarted(spec=spec(""))), (BLOCK, edit.model_copy(update={"by": by}))))
+        assert (found.written[2].editor, found.written[2].by, found.written[1].editor) == (editor, "user", "")
 
 
 def test_an_undo_that_brings_back_something_else_is_an_edit_of_its_own() -> None:

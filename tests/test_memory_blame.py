@@ -98,7 +98,7 @@ def test_the_json_of_blame_keeps_its_names(log: str, run: Run) -> None:
     assert list(found["lines"][0]) == "line version text parts".split()
     assert sum(part["characters"] for line in found["lines"] for part in line["parts"]) + 3 == found["characters"]
     one = found["origins"]["2"]
-    names = "version position at by verb id tool_call model_call turns request"
+    names = "version position at by person verb id tool_call model_call turns request"
     assert list(one) == names.split() and one["request"] == "tides"
     assert list(one["model_call"]) == "id agent started position at attempt model text blocks read earlier".split()
     assert [turn["stream"] for turn in one["turns"]] == ["agent-writer", "group-desk", "group-team"]
