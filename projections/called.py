@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from callboard.events import EventStore, RecordedEvent, Text
 from callboard.events.catalog import (
     MessageReceived,
+    MessageSent,
+    ModelCallDeferred,
     ModelCallFailed,
     ModelCallFinished,
     ModelCallStarted,
@@ -18,6 +20,7 @@ from callboard.events.catalog import (
 )
 
 from .agent import AgentState, evolve
+from .paths import call_of
 from .prompt import Heard, Line, Replied, Result, Summed
 from .request import wanted
 from .words import name_of
@@ -28,11 +31,16 @@ ENDS = {"ToolCallFinished": "finished", "ToolCallFailed": "failed", "ToolCallRes
 
 @dataclass(slots=True)
 class ToolUsed:
-    """A tool call: the event that wanted it, and the one that closed it; None while it is open."""
+    """A tool call: the event that wanted it, and the one that closed it; None while it is open.
+
+    Attributes:
+        edits: The edits that it asked blocks for, as (the block's stream, the id of the edit).
+    """
 
     requested: RecordedEvent
     data: ToolCallRequested
     ended: RecordedEvent | None = None
+    edits: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     @property
     def outcome(self) -> str:
@@ -130,6 +138,11 @@ class ModelCalled:
         return self.ended is not None and isinstance(self.ended.data, ModelCallFailed)
 
     @property
+    def deferred(self) -> bool:
+        """Whether the provider found it too long, so that it was asked anew after a summary, as another call."""
+        return self.ended is not None and isinstance(self.ended.data, ModelCallDeferred)
+
+    @property
     def blocks(self) -> tuple[BlockRead, ...]:
         """The blocks in its prompt: as they were when the turn began, then those that others changed meanwhile."""
         if self.summarises:
@@ -215,12 +228,15 @@ class AgentCalls:
                 self.messages[id] = event
             case ModelCallStarted(id=id) as started:
                 self.models[id] = ModelCalled(event, started, self._state)
-            case ModelCallFinished(id=id) | ModelCallFailed(id=id) if id in self.models:
+            case ModelCallFinished(id=id) | ModelCallFailed(id=id) | ModelCallDeferred(id=id) if id in self.models:
                 self.models[id].ended = event
             case ToolCallRequested(id=id) as requested:
                 tool = self.tools[id] = ToolUsed(event, requested)
                 if (call := self.models.get(id.rpartition("/")[0])) is not None:
                     call.tools.append(tool)
+            case MessageSent(id=id, kind="edit", recipient=block) if block.startswith("block-"):
+                if (tool := self.tools.get(call_of(id)[0])) is not None:
+                    tool.edits.append((block, id))
             case ToolCallFinished(id=id) | ToolCallFailed(id=id) | ToolCallResolved(id=id) if id in self.tools:
                 self.tools[id].ended = event
             case _:

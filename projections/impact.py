@@ -155,7 +155,7 @@ class Impacts:
             found = self._blocks[stream] = Presence()
             async for event in self._store.read_stream(stream):
                 found.take(event)
-            self._made[stream] = {one.tool: version for version, one in found.blame.written.items()}
+            self._made[stream] = {one.call: version for version, one in found.blame.written.items()}
         return self._blocks[stream]
 
     async def _calls(self, stream: str, presence: Presence, text: int, since: int) -> tuple[Influenced, ...]:
@@ -169,15 +169,14 @@ class Impacts:
         return tuple([await self._influenced(*found[position]) for position in sorted(found)])
 
     async def _influenced(self, call: ModelCalled, shown: list[BlockRead]) -> Influenced:
-        edits = [await self._edit(tool) for tool in call.tools]
+        edits = [await self._edit(tool, *edit) for tool in call.tools for edit in tool.edits]
         return Influenced(call, tuple(shown), tuple(edit for edit in edits if edit is not None))
 
-    async def _edit(self, tool: ToolUsed) -> EditMade | None:
-        block = tool.data.recipient
+    async def _edit(self, tool: ToolUsed, block: str, id: str) -> EditMade | None:
         if block in self._blocks:
-            version = self._made[block].get(tool.data.id)
+            version = self._made[block].get(id)
             return EditMade(tool.data.id, block, version) if version else None
-        event = await self._store.find(block, f"re:{tool.data.id}") if block.startswith("block-") else None
+        event = await self._store.find(block, f"re:{id}")
         return EditMade(tool.data.id, block, event.version) if event and isinstance(event.data, BlockEdited) else None
 
     async def _readers(self, since: int) -> dict[str, list[_Read]]:

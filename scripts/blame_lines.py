@@ -232,3 +232,5 @@ def _add_influenced(root: Tree, one: Influenced, *, full: bool) -> None:
         )
     if call.ended is None:
         node.add(styled(("has no reply yet", "yellow")))
+    if call.deferred:
+        node.add(styled(("was too long for the model, and was asked anew after a summary", "yellow")))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from callboard import Agent, Block, impact_of
-from callboard.actors.testing import calls
+from callboard import Agent, Block, Group, Sleeptime, impact_of
+from callboard.actors.testing import Scripted, calls
+from callboard.events import ModelError
 from callboard.events.catalog import ModelCallStarted
 from callboard.projections.blame import NotInBlock
 from callboard.projections.called import AgentCalls
@@ -53,6 +54,24 @@ async def test_impact_of_a_line_is_that_of_its_characters_alone() -> None:
     assert len((await impact_of(store, PLAN, line=1, at=start)).calls) == 2
     assert len((await impact_of(store, PLAN, line=2, at=start)).calls) == 3
     assert len((await impact_of(store, PLAN, version=1)).calls) == 3
+
+
+async def test_lines_that_leave_a_block_for_an_archive_are_an_edit_of_the_call() -> None:
+    archive = calls(("archive_memory", {"label": "plan", "first": 2, "last": 2}))
+    night = Group("pair", [Agent("night")], Sleeptime(1), manager=Agent("day"), blocks=[Block("plan", "one\ntwo")])
+    store = await played(night, script={"day": ["hi"], "night": [archive, "done"]}, asks=[("pair", "Go.")])
+    for found in (await impact_of(store, PLAN, line=1), await impact_of(store, PLAN, version=1)):
+        assert [(edit.stream, edit.version) for call in found.calls for edit in call.edits] == [(PLAN, 2)]
+
+
+async def test_a_call_that_was_too_long_for_its_provider_has_ended() -> None:
+    """It had the text in its prompt, as the one after the summary has."""
+    too_long, words = ModelError("too long", kind="context", retry=False), "word " * 500
+    script: dict[str, list[Scripted]] = {"a": [words, too_long, "They spoke.", "fine"]}
+    store = await played(Agent("a", blocks=[Block("plan", "x")]), script=script, asks=[("a", words), ("a", "And?")])
+    found = [one.call for one in (await impact_of(store, PLAN, version=1)).calls]
+    assert [call.data.id for call in found] == ["k1/a/1", "k2/a/1", "k2/a/3"]
+    assert [(call.deferred, call.ended is None) for call in found] == [(False, False), (True, False), (False, False)]
 
 
 async def test_impact_wants_one_thing_that_is_there() -> None:
