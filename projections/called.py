@@ -20,6 +20,8 @@ from callboard.events.catalog import (
 )
 
 from .agent import AgentState, evolve
+from .contexts import layout_of
+from .fencing import shortened
 from .paths import call_of
 from .prompt import Heard, Line, Replied, Result, Summed
 from .request import wanted
@@ -73,6 +75,7 @@ class Reading:
 
     Attributes:
         role: `heard`, `said` by the agent itself, `tool call` or `result`.
+        text: As the prompt showed it: a long result may have been cut there.
         to: The tool, of a tool call; else empty.
     """
 
@@ -157,7 +160,7 @@ class ModelCalled:
     @property
     def heard(self) -> tuple[Reading, ...]:
         """The messages of this turn in its prompt, oldest first."""
-        return tuple(_readings(self._lines(), name_of(self.stream)))
+        return tuple(_readings(self._lines(), name_of(self.stream), layout_of(self.state)))
 
     @property
     def earlier(self) -> int:
@@ -167,7 +170,7 @@ class ModelCalled:
     @property
     def history(self) -> tuple[Reading, ...]:
         """The messages before this turn in its prompt, oldest first."""
-        return tuple(_readings(self.state.lines[: self.earlier], name_of(self.stream)))
+        return tuple(_readings(self.state.lines[: self.earlier], name_of(self.stream), layout_of(self.state)))
 
     def _lines(self) -> list[Line]:
         """Return the lines of this turn: the last ones of the history."""
@@ -178,7 +181,7 @@ class ModelCalled:
         return lines[start:]
 
 
-def _readings(lines: list[Line], me: str) -> Iterator[Reading]:
+def _readings(lines: list[Line], me: str, layout: int) -> Iterator[Reading]:
     tools: dict[str, str] = {}
     for line in lines:
         match line:
@@ -190,10 +193,15 @@ def _readings(lines: list[Line], me: str) -> Iterator[Reading]:
                 for name, tool, arguments in uses:
                     tools[name] = tool
                     yield Reading("tool call", me, arguments, tool)
-            case Result(name=name, text=text):
-                yield Reading("result", tools.get(name, name), text)
-            case Summed(text=text):
-                yield Reading("heard", "callboard", text)
+            case Result(name=name, text=text, most=most):
+                yield Reading("result", tools.get(name, name), _read(text, most if layout > 1 else 0))
+            case Summed(text=text, most=most):
+                yield Reading("heard", "callboard", _read(text, most))
+
+
+def _read(text: Text, most: int) -> Text:
+    """Return what a prompt shows of `text` in about `most` tokens; all of it where that is 0."""
+    return Text(shortened(text, most), text.ref) if most else text
 
 
 class AgentCalls:

@@ -88,7 +88,8 @@ def chain(origin: Origin) -> Text:
         blocks = "".join(f", {_block(block)}" for block in mine) + (f", {many(rest, 'other block')}" if rest else "")
         messages = many(len(origin.call.heard), "message")
         pieces += [(" ← ", "dim"), f"model call {origin.call.data.id}", (f" @{origin.call.started.position}", "dim")]
-        pieces.append(f" that had read {messages}{blocks}")
+        older = f" and {many(origin.call.earlier, 'older line')}" if origin.call.earlier else ""
+        pieces.append(f" that had read {messages}{older}{blocks}")
     for turn in origin.turns:
         via = f" {turn.tool.data.tool} by" if turn.tool else ""
         pieces += [(" ← ", "dim"), f"turn of {name_of(turn.stream)}", (f" @{turn.message.position}", "dim")]

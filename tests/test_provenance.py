@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callboard import Agent, Block, Group, MemoryStore, RoundRobin, Sleeptime, SQLiteStore, System
+from callboard import Agent, Block, Group, MemoryStore, RoundRobin, Sleeptime, SQLiteStore, System, tool
 from callboard.actors.messaging import ASK
 from callboard.actors.testing import Scripted, ScriptedModel, calls
 from callboard.events import EventStore, ModelError, RecordedEvent
@@ -18,6 +18,7 @@ from callboard.projections.block import block_state
 from callboard.projections.projection import replay
 from callboard.projections.provenance import Origin, Origins, begun, blamed
 from callboard.projections.request import block_at, by_version, messages, shown
+from callboard.scripts.blame_lines import chain
 
 from .blamed_teams import PLAN, adds, played, takes_turns
 from .harness import run
@@ -81,6 +82,28 @@ async def test_the_turn_before_is_history_and_its_tools_have_their_names() -> No
     assert [(one.role, one.speaker, one.to) for one in call.history] == [
         ("heard", "user", ""), ("tool call", "a", "memory_append"), ("result", "memory_append", ""), ("said", "a", ""),
     ]  # fmt: skip
+
+
+async def test_the_chain_of_a_version_counts_what_came_before_the_turn_as_well() -> None:
+    agent = Agent("a", blocks=[Block("plan", "first")])
+    store = await played(agent, script={"a": [adds("one"), "ok", adds("two"), "ok"]}, asks=[("a", "1"), ("a", "2")])
+    assert "that had read 1 message, plan@1 " in chain(await origin(store, 2)).plain
+    assert "that had read 1 message and 4 older lines, plan@2 " in chain(await origin(store, 3)).plain
+
+
+async def test_of_a_result_that_was_cut_for_the_prompt_that_part_was_read() -> None:
+    @tool(effect="read")
+    def page() -> str:
+        """Return a page."""
+        return "begin " + "word " * 3_000 + "end"
+
+    agent = Agent("a", tools=[page], blocks=[Block("plan", "first")], window=4_000)
+    store = await played(agent, script={"a": [calls(("page", {})), adds("x"), "ok"]}, asks=[("a", "Go.")])
+    call = (await origin(store, 2)).call
+    assert call is not None
+    [*_, page_read] = call.heard
+    assert page_read.role == "result" and len(page_read.text) < 8_000 and page_read.ref
+    assert page_read.text.startswith("begin ") and "characters left out here" in page_read.text
 
 
 async def test_an_edit_by_a_person_and_the_first_value_have_no_call() -> None:
