@@ -96,6 +96,7 @@ class Blame:
     Attributes:
         version: The version that set the value; 0 before the first.
         written: The first value and every edit that landed, by version.
+        erased: The versions whose text was erased.
     """
 
     def __init__(self) -> None:
@@ -103,26 +104,26 @@ class Blame:
         self.version = 0
         self.value = ""
         self.written: dict[int, Written] = {}
+        self.erased: set[int] = set()
         self._runs = Runs()
         self._firsts: list[int] = []  # number of the first character that each version wrote, in order
         self._versions: list[int] = []
         self._texts: list[str] = []
         self._next = 0
         self._changes: dict[int, Change] = {}
-        self._erased = False  # whether a text that it ever held was: then what an undo puts cannot be compared
 
-    def take(self, event: RecordedEvent) -> Change | None:
-        """Fold `event` in; return what it did to the value, or None where that stays."""
+    def take(self, event: RecordedEvent) -> tuple[Change, ...]:
+        """Fold `event` in; return what it did to the value, nothing where that stays."""
         match event.data:
             case BlockStarted() | BlockChanged():
                 self._declared = evolve(self._declared, event.data)
                 if not self.version:
-                    return self._started(event, str(self._declared.value))
+                    return (self._started(event, str(self._declared.value)),)
             case BlockEdited() as edit:
                 return self._edited(event, edit)
             case _:
                 pass
-        return None
+        return ()
 
     @property
     def spec(self) -> BlockSpec | None:
@@ -131,21 +132,22 @@ class Blame:
 
     def _started(self, event: RecordedEvent, value: str) -> Change:
         self._note(event, "", "start", "")
-        self._erased = value == ERASED
+        self.erased |= {event.version} if value == ERASED else set()
         return self._apply(Change(0, (), self._fresh([value])), value)
 
-    def _edited(self, event: RecordedEvent, edit: BlockEdited) -> Change:
-        found, put = mended(self.value, edit)
+    def _edited(self, event: RecordedEvent, edit: BlockEdited) -> tuple[Change, ...]:
+        changes, (found, put) = list[Change](), mended(self.value, edit)
         if found != self.value:  # its first value was erased, and has its room from now on
-            self._apply(Change(0, self._runs.between(0, self._runs.size), self._fresh([found])), found)
-        self._erased = self._erased or edit.put == ERASED
+            whole = self._runs.between(0, self._runs.size)
+            changes.append(self._apply(Change(0, whole, self._fresh([found])), found))
+        self.erased |= {event.version} if edit.put == ERASED else set()
         edit = edit.model_copy(update={"put": Text(put)})
         value = spliced(self.value, edit)
         self._note(event, edit.to, edit.verb, edit.id, edit.by)
         change = self._again(edit, value)
         if change is None:
             change = self._changes[event.version] = self._changed(edit)
-        return self._apply(change, value)
+        return (*changes, self._apply(change, value))
 
     def _note(self, event: RecordedEvent, by: str, verb: str, call: str, person: str = "") -> None:
         self.version, place = event.version, (event.version, event.position, event.recorded_at)
@@ -166,7 +168,7 @@ class Blame:
         if self._runs.between(change.at, end) != change.cut:
             return None
         back = f"{self.value[: change.at]}{self.text(change.put)}{self.value[end:]}"
-        return change if back == value or (self._erased and len(back) == len(value)) else None
+        return change if back == value or (self.erased and len(back) == len(value)) else None
 
     def _changed(self, edit: BlockEdited) -> Change:
         at, end = min(edit.at, len(self.value)), min(edit.at + edit.cut, len(self.value))

@@ -28,24 +28,29 @@ class Presence:
 
     def take(self, event: RecordedEvent) -> None:
         """Fold `event` in."""
-        change = self.blame.take(event)
-        if change is None:
-            return
         before = dict[int, int]()
-        for runs, sign in ((change.cut, -1), (change.put, 1)):
-            self._count(before, self.blame.fragments(runs), sign)
-            for first, length in self._line:
-                of_line = ((max(f, first), min(f + n, first + length)) for f, n in runs)
-                parts = [(f, end - f) for f, end in of_line if end > f]
-                self._count(before, ((LINE, text) for _, text in self.blame.fragments(parts)), sign)
+        for change in self.blame.take(event):
+            for runs, sign in ((change.cut, -1), (change.put, 1)):
+                self._count(before, self.blame.fragments(runs), sign)
+                for first, length in self._line:
+                    of_line = ((max(f, first), min(f + n, first + length)) for f, n in runs)
+                    parts = [(f, end - f) for f, end in of_line if end > f]
+                    self._count(before, self.blame.fragments(parts), sign, whose=LINE)
         for version, count in before.items():
             self._note(version, count, event.version)
 
-    def _count(self, before: dict[int, int], fragments: Iterable[tuple[int, str]], sign: int) -> None:
+    def _count(
+        self, before: dict[int, int], fragments: Iterable[tuple[int, str]], sign: int, *, whose: int | None = None
+    ) -> None:
         for version, text in fragments:
-            count = self._counts.get(version, 0)
-            before.setdefault(version, count)
-            self._counts[version] = count + sign * len("".join(text.split()))
+            owner = version if whose is None else whose
+            count = self._counts.get(owner, 0)
+            before.setdefault(owner, count)
+            self._counts[owner] = count + sign * self._size(version, text)
+
+    def _size(self, version: int, text: str) -> int:
+        """Return how many characters of `text` are no blanks; where it was erased, any might have been one or not."""
+        return len(text.replace("\n", "")) if version in self.blame.erased else len("".join(text.split()))
 
     def _note(self, version: int, before: int, now: int) -> None:
         times = self._times.setdefault(version, [])

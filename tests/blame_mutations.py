@@ -18,11 +18,11 @@ BLAME_MUTANTS = (
     Mutant(
         "blame: an undo brings back what it says it does",
         BLAME,
-        "if back == value or (self._erased and len(back) == len(value)) else None",
+        "if back == value or (self.erased and len(back) == len(value)) else None",
         "",
         FOLD,
     ),
-    Mutant("blame: an undo of what was erased is an edit", BLAME, "or (self._erased and", "or (False and", FOLD),
+    Mutant("blame: an undo of what was erased is an edit", BLAME, "or (self.erased and", "or (False and", FOLD),
     Mutant("blame: what comes back is begun anew", BLAME, "if not self.version:", "if True:", FOLD),
     Mutant(
         "blame: a rewrite keeps no line",
@@ -47,6 +47,9 @@ BLAME_MUTANTS = (
     ),
     Mutant("blame: a compact JSON is one line", BLAME, 'LINES if form == "text" else ITEMS', "LINES", FOLD),
     Mutant("impact: blanks count as text", PRESENCE, 'len("".join(text.split()))', "len(text)", FOLD),
+    Mutant(
+        "impact: an erased text is its sign", PRESENCE, "if version in self.blame.erased else", "if False else", FOLD
+    ),
     Mutant("impact: a text that is gone is still there", PRESENCE, "times[-1][1] = now", "pass", FOLD),
     Mutant(
         "impact: a line is all of its version",

@@ -66,6 +66,11 @@ class Life:
         self.add(BlockEdited(id="k/plan", verb=verb, at=at, cut=cut, put=put, size=len(wanted), limit=9, of=of))
         return self
 
+    def erase(self, version: int) -> None:
+        event = self.events[version - 1]
+        gone = {"put": Text(ERASED)} if isinstance(event, BlockEdited) else {"spec": spec(ERASED)}
+        self.events[version - 1] = event.model_copy(update=gone)
+
     @property
     def recorded(self) -> list[RecordedEvent]:
         return log_of(*((BLOCK, event) for event in self.events))
@@ -143,9 +148,7 @@ def test_an_undo_restores_who_wrote_what_also_where_a_text_was_erased(erased: tu
     life.again("undo", 3, life.values[2]).ask("memory_append", text="end")
     whole = life.blame().spans()
     for version in erased:
-        event = life.events[version - 1]
-        gone = {"put": Text(ERASED)} if isinstance(event, BlockEdited) else {"spec": spec(ERASED)}
-        life.events[version - 1] = event.model_copy(update=gone)
+        life.erase(version)
     assert life.blame().spans() == whole == [(1, 5), (2, 9), (5, 4)]
 
 
@@ -330,6 +333,17 @@ def test_a_text_is_there_from_its_edit_until_it_is_gone_and_again_after_an_undo(
 
 def test_a_text_of_blanks_is_never_there() -> None:
     assert presence(Life("a").ask("memory_append", text="  \n ")).times(2) == []
+
+
+@pytest.mark.parametrize("erased", [(), (1,), (2,), (1, 2)])
+def test_what_is_left_of_an_erased_text_is_there_until_all_of_it_is_gone(erased: tuple[int, ...]) -> None:
+    life = Life("the head of it").ask("memory_append", text="a long tail")
+    life.ask("memory_replace", old="the head", new="x").ask("memory_replace", old="a long", new="y")
+    life.ask("memory_rewrite", text="new")
+    for version in erased:
+        life.erase(version)
+    found = presence(life)
+    assert [found.times(version) for version in (1, 2, 3)] == [[(1, 5)], [(2, 5)], [(3, 5)]]
 
 
 def test_a_line_is_looked_for_apart_from_the_rest_of_its_version() -> None:
