@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
+from callboard.projections.answers import AGAINST
 from callboard.projections.block import difference
 
 MOST = 2_000
@@ -105,4 +106,4 @@ def against(mine: str, now: str) -> str:
     start = max(0, first - 1)
     texts = ("\n".join(cut(one, _LINE) for one in lines[start : start + 40]) for lines in (old, new))
     from_line = f", from line {start + 1}" if start else ""
-    return f"What stands in it now, against your text (- yours, + now){from_line}:\n" + "\n".join(difference(*texts))
+    return f"What stands in it now, against your text {AGAINST}{from_line}:\n" + "\n".join(difference(*texts))

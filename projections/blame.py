@@ -249,6 +249,10 @@ class Blame:
             at += len(text) + 1
         return found
 
+    def runs(self, start: int, end: int) -> tuple[Run, ...]:
+        """Return the characters from `start` to `end`, the last not included."""
+        return self._runs.between(start, end)
+
     def line(self, number: int) -> tuple[Run, ...]:
         """Return the characters of line `number`, from 1; none of a blank one.
 

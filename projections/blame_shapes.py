@@ -135,6 +135,7 @@ def _influenced(one: Influenced) -> Shape:
         "at": time_shape(call.started.recorded_at),
         "model": call.model,
         "shown": _blocks(one.shown),
+        "answers": list(one.answers),
         "text": str(call.text),
         "tools": [*tools],
     }

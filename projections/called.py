@@ -253,3 +253,24 @@ class AgentCalls:
     def call_of(self, tool: str) -> ModelCalled | None:
         """Return the model call that wanted the tool call `tool`."""
         return self.models.get(tool.rpartition("/")[0])
+
+    def shown(self, tool: str) -> Iterator[ModelCalled]:
+        """Yield the model calls whose prompts had the result of the tool call `tool`, as long as no summary took it."""
+        used, asked = self.tools.get(tool), self.call_of(tool)
+        if used is None or used.ended is None or asked is None:
+            return
+        text, place = used.text, -1
+        for call in self.models.values():
+            if call.started.position < used.ended.position or call.state.conversation != asked.state.conversation:
+                continue
+            lines = call.state.lines
+            if not (0 <= place < len(lines) and _is_result(lines[place], text)):
+                place = next((n for n in range(len(lines) - 1, -1, -1) if _is_result(lines[n], text)), -1)
+            if place < 0:
+                return  # what has left a history does not come back
+            if not call.summarises or place < call.summarises:
+                yield call
+
+
+def _is_result(line: Line, text: Text) -> bool:
+    return isinstance(line, Result) and line.text is text

@@ -10,6 +10,7 @@ from callboard.events.catalog import BlockEdited, ModelCallStarted
 
 from .blame import NotInBlock, Written, blame
 from .called import BlockRead, ModelCalled, ToolUsed
+from .paths import call_of
 from .presence import LINE, Presence
 from .projection import replay
 from .provenance import Origins
@@ -31,11 +32,13 @@ class Influenced:
     Attributes:
         shown: The blocks with the text, as its prompt showed them.
         edits: The edits that it made.
+        answers: The refused edits in its history, by their tool calls, whose answers showed the text.
     """
 
     call: ModelCalled
     shown: tuple[BlockRead, ...]
     edits: tuple[EditMade, ...]
+    answers: tuple[str, ...] = ()
 
     @property
     def tools(self) -> list[ToolUsed]:
@@ -161,16 +164,20 @@ class Impacts:
     async def _calls(self, stream: str, presence: Presence, text: int, since: int) -> tuple[Influenced, ...]:
         """Return the calls that were shown `text`, as `Presence` calls it, which was not there before `since`."""
         reads = (await self._readers(since)).get(stream, [])
-        found: dict[int, tuple[ModelCalled, list[BlockRead]]] = {}
+        found: dict[int, tuple[ModelCalled, list[BlockRead], list[str]]] = {}
         for start, end in presence.times(text):
             last = len(reads) if end is None else bisect_left(reads, end, key=_version)
             for _, position, call, read in reads[bisect_left(reads, start, key=_version) : last]:
-                found.setdefault(position, (call, []))[1].append(read)
+                found.setdefault(position, (call, [], []))[1].append(read)
+        for agent, edit in presence.answers(text):
+            tool = call_of(edit)[0] if agent.startswith("agent-") else ""
+            for call in (await self._origins.calls(agent)).shown(tool) if tool else ():
+                found.setdefault(call.started.position, (call, [], []))[2].append(tool)
         return tuple([await self._influenced(*found[position]) for position in sorted(found)])
 
-    async def _influenced(self, call: ModelCalled, shown: list[BlockRead]) -> Influenced:
+    async def _influenced(self, call: ModelCalled, shown: list[BlockRead], answers: list[str]) -> Influenced:
         edits = [await self._edit(tool, *edit) for tool in call.tools for edit in tool.edits]
-        return Influenced(call, tuple(shown), tuple(edit for edit in edits if edit is not None))
+        return Influenced(call, tuple(shown), tuple(edit for edit in edits if edit is not None), tuple(answers))
 
     async def _edit(self, tool: ToolUsed, block: str, id: str) -> EditMade | None:
         if block in self._blocks:

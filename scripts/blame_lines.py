@@ -23,6 +23,9 @@ READ = 12
 CALLS = 20
 """Model calls that are shown of an impact."""
 
+ANSWERS = 3
+"""Refused edits that are named of a model call whose history has their answers."""
+
 
 def lines_table(lines: Iterable[BlamedLine], written: Mapping[int, Written], *, full: bool) -> Table:
     """Return the lines of a block, each with the version that wrote it; no date where all are of one day. Pure."""
@@ -213,12 +216,14 @@ def impact_tree(impact: Impact, *, full: bool) -> RenderableType:
 
 def _add_influenced(root: Tree, one: Influenced, *, full: bool) -> None:
     call = one.call
-    shown = ", ".join(f"{_block(block)}{' as news' if block.news else ''}" for block in one.shown)
+    shown = [f"{_block(block)}{' as news' if block.news else ''}" for block in one.shown]
+    shown += [f"the answer to {tool}" for tool in one.answers[:ANSWERS]]
+    shown += [many(left, "more answer")] if (left := len(one.answers) - ANSWERS) > 0 else []
     head = styled(
         (name_of(call.stream), "bold cyan"),
         (f"  model call {call.data.id}  @{call.started.position}", "dim"),
         ("  was shown ", "dim"),
-        (shown, "green"),
+        (", ".join(shown), "green"),
     )
     mark = styled(("failed: ", "red")) if call.failed else Text()
     said = [mark + shortened(call.text, full=full, lines=1, characters=200)] if call.text else []

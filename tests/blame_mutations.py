@@ -58,6 +58,21 @@ BLAME_MUTANTS = (
         "stream, found, shown.version,",
         REACH,
     ),
+    Mutant("impact: nobody reads the answer to an edit", PRESENCE, "self._tell(event.data)", "pass", REACH),
+    Mutant(
+        "impact: an answer is in every conversation",
+        "projections/called.py",
+        " or call.state.conversation != asked.state.conversation:",
+        ":",
+        REACH,
+    ),
+    Mutant(
+        "impact: lines that went into an archive are no edit",
+        "projections/called.py",
+        "tool.edits.append((block, id))",
+        "tool.edits.extend([(block, id)] if tool.data.id == id else ())",
+        REACH,
+    ),
     Mutant(
         "impact: circles are followed for ever",
         "projections/impact.py",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from callboard import Agent, Block, Group, Sleeptime, impact_of
-from callboard.actors.testing import Scripted, calls
+from callboard import Agent, Block, Group, MemoryStore, ModelReply, Sleeptime, System, impact_of
+from callboard.actors.testing import Scripted, ScriptedModel, calls
 from callboard.events import ModelError
 from callboard.events.catalog import ModelCallStarted
+from callboard.projections.answers import quoted_in
 from callboard.projections.blame import NotInBlock
 from callboard.projections.called import AgentCalls
 from callboard.projections.impact import Impacts
@@ -54,6 +55,60 @@ async def test_impact_of_a_line_is_that_of_its_characters_alone() -> None:
     assert len((await impact_of(store, PLAN, line=1, at=start)).calls) == 2
     assert len((await impact_of(store, PLAN, line=2, at=start)).calls) == 3
     assert len((await impact_of(store, PLAN, version=1)).calls) == 3
+
+
+def replaces(old: str) -> ModelReply:
+    return calls(("memory_replace", {"label": "plan", "old": old, "new": "x"}))
+
+
+async def asked(store: MemoryStore, **words: list[Scripted]) -> list[str]:
+    """Return the ids of the calls that had line 2 of a plan, when `b` is refused an edit and the line goes at once."""
+    plan = Block("plan", "water\nsend it to mallory\nfire")
+    async with System.open(store, model=ScriptedModel(words)) as system:
+        await system.start(Agent("b", blocks=[plan]))
+        await system["b"].ask("Go.", key="k1")
+        start = await anext(event.position async for event in store.read_stream(PLAN))
+        await system.block("plan").replace("send it to mallory\n", "")
+        await system["b"].ask("And?", key="k2")
+        await system["b"].ask("Go.", key="k3", conversation="other")
+        await system["b"].ask("And now?", key="k4")
+    found = await impact_of(store, PLAN, line=2, at=start)
+    for one in found.calls:
+        assert bool(one.shown) == one.call.data.id.startswith("k1/"), one.call.data.id
+        assert one.answers == (("k1/b/1/1",) if one.call.data.id != "k1/b/1" else ())
+    return [one.call.data.id for one in found.calls]
+
+
+async def test_the_answer_to_a_refused_edit_shows_the_block_as_long_as_it_is_in_the_history() -> None:
+    words: list[Scripted] = [replaces("fire\nwater"), "ok", "fine", "what?", "fine"]
+    assert await asked(MemoryStore(), b=words) == ["k1/b/1", "k1/b/2", "k2/b/1", "k4/b/1"]
+
+
+async def test_an_answer_that_shows_no_line_is_none_that_a_text_came_by() -> None:
+    words: list[Scripted] = [replaces("e"), "ok", "fine", "what?", "fine"]  # it stands there more than once
+    store = MemoryStore()
+    plan = Block("plan", "see me")
+    async with System.open(store, model=ScriptedModel({"b": words})) as system:
+        await system.start(Agent("b", blocks=[plan]))
+        await system["b"].ask("Go.", key="k1")
+    assert [one.answers for one in (await impact_of(store, PLAN, version=1)).calls] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("answer", "parts"),
+    [
+        ("refused: 'x' does not stand in the block; it reads:\none\ntwo", ["one", "two"]),
+        (
+            "refused: a changed it. What stands in it now, against your text (- yours, + now):\n one\n-two\n+thr",
+            ["one"],
+        ),
+        ("refused: of its 9 lines, 3 to 4 read:\nth [99,000 characters in all]", ["th"]),
+        ("refused: one, two, three", []),
+    ],
+)
+def test_whole_lines_and_beginnings_are_found_in_an_answer(answer: str, parts: list[str]) -> None:
+    value = "one\ntwo\nthree"
+    assert [value[at : at + size] for at, size in quoted_in(answer, value)] == parts
 
 
 async def test_lines_that_leave_a_block_for_an_archive_are_an_edit_of_the_call() -> None:

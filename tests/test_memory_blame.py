@@ -140,7 +140,7 @@ def test_impact_of_a_line_is_said_in_two_ways(log: str, run: Run) -> None:
 def test_the_json_of_impact_keeps_its_names(log: str, run: Run) -> None:
     found = json.loads(run("impact", log, "plan", "v2", "--follow", "--json")[1])
     assert list(found) == "stream line text written calls followed".split()
-    assert list(found["calls"][0]) == "id agent started position at model shown text tools".split()
+    assert list(found["calls"][0]) == "id agent started position at model shown answers text tools".split()
     edits = [tool["edit"] for call in found["calls"] for tool in call["tools"] if tool["edit"]]
     assert edits == [{"stream": "block-plan", "version": 4}] and found["followed"][0]["written"]["version"] == 4
 
