@@ -97,8 +97,9 @@ def kept(old: str, new: str, between: str = "\n") -> list[Segment]:
 def _add(found: list[Segment], start: int, length: int) -> None:
     if not length:
         return
-    if found and (found[-1][0] + found[-1][1] == start if start >= 0 else found[-1][0] < 0):
-        found[-1] = found[-1][0], found[-1][1] + length
+    at, size = found[-1] if found else (-1, 0)
+    if found and (start < 0 if at < 0 else start == at + size):
+        found[-1] = at, size + length
     else:
         found.append((start, length))
 

@@ -39,6 +39,13 @@ BLAME_MUTANTS = (
         FOLD,
     ),
     Mutant(
+        "blame: what is new joins what was kept",
+        RUNS,
+        "start < 0 if at < 0 else start == at + size",
+        "start == at + size if start >= 0 else at < 0",
+        FOLD,
+    ),
+    Mutant(
         "blame: a passage is compared however long it is",
         RUNS,
         "if not 0 < len(old) * len(new) <= MOST_COMPARED:",

@@ -99,6 +99,13 @@ def test_a_rewrite_keeps_who_wrote_the_lines_that_are_equal_and_in_order() -> No
     assert life.versions == [("new", 3), ("a", 1), ("c", 1), ("d", 2), ("end", 3)]
 
 
+def test_lines_are_kept_behind_a_new_one_of_any_length() -> None:
+    for first in ("", "a", "cat", "cats", "cats!"):
+        life = Life("cat\ndog\ncow").ask("memory_rewrite", text=f"{first}\ndog\ncow\nend")
+        assert [version for _, version in life.versions][1:3] == [1, 1], first
+    assert Life("x\n").ask("memory_rewrite", text="\nx\nend").versions == [("", 2), ("x", 1), ("end", 2)]
+
+
 def test_a_last_line_without_its_newline_is_kept_when_lines_follow() -> None:
     assert Life("a\nb").ask("memory_rewrite", text="a\nb\nc").versions == [("a", 1), ("b", 1), ("c", 2)]
 
