@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from callboard.events import EventStore
 from callboard.events.catalog import BlockEdited, ModelCallStarted
 
-from .blame import NotInBlock, Written, blame
+from .blame import NotInBlock, Written
 from .called import BlockRead, ModelCalled, ToolUsed
 from .paths import call_of
 from .presence import LINE, Presence
-from .projection import replay
-from .provenance import Origins
+from .provenance import Origins, begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +122,9 @@ class Impacts:
         """Return what line `line` of the block, as it was at position `at`, led to, whoever wrote its parts.
 
         Raises:
-            NotInBlock: There is no such line.
+            NotInBlock: There is no such line, or the block had not begun by then.
         """
-        then = await replay(self._store, blame, stream=stream, until=at)
+        then = await begun(self._store, stream, at=at)
         runs = then.line(line)
         shown = then.lines()[line - 1]
         found = Presence(runs)

@@ -161,6 +161,7 @@ def test_the_json_of_impact_keeps_its_names(log: str, run: Run) -> None:
         ("impact plan vv", "neither a version, such as v12, nor a line"),
         ("impact plan v3", "no edit made version 3"),
         ("impact plan l9", "there is no line 9"),
+        ("impact plan l1 --at 2", "there is no block plan at position 2 yet"),
         ("impact plan v2 --at 40", "a version is the same at every position"),
     ],
 )
