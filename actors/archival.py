@@ -19,7 +19,7 @@ from callboard.events.text import ERASED
 from callboard.projections.archive import ArchiveState
 
 from .commands import Receive
-from .dates import moment
+from .dates import span
 from .memory import faults, schema_of
 from .storable import WRONG, storable_arguments
 
@@ -127,11 +127,9 @@ def _fault(change: Use) -> str:
 
 def _dates_fault(search: Search) -> str:
     try:
-        start, end = moment(search.start, "start"), moment(search.end, "end", end=True)
+        span(search.start, search.end)
     except TextRefused as error:
         return f"bad arguments: {error}"
-    if start is not None and end is not None and start > end:
-        return f"bad arguments: start is {search.start!r}, which is after end, {search.end!r}"
     return ""
 
 

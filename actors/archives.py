@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import Any, Literal, Protocol
 
 from pydantic import JsonValue
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from callboard.events import (
     CallboardError,
@@ -18,6 +18,7 @@ from callboard.events import (
     RecordedEvent,
     RequestFailed,
     Text,
+    TextRefused,
 )
 from callboard.events.catalog import PassageInserted, PassageUpdated, Reply
 from callboard.projections.archive import ArchiveState
@@ -25,14 +26,15 @@ from callboard.projections.passages import Passage, stored, updated
 from callboard.projections.words import name_of
 
 from .archival import DELETE, INSERT, UPDATE, Search, is_of
+from .bounds import checked_words
 from .commands import Receive
-from .dates import moment
+from .dates import span
 from .directory import Told
 from .inbox import Keep
 from .outside import Outside
 from .ref import USER, checked_key, checked_message, checked_params
-from .search import Hit, Index
-from .storable import storable
+from .search import Hit, Index, checked_query
+from .storable import WRONG, storable
 
 
 class Host(Protocol):
@@ -93,12 +95,11 @@ async def searched(system: Host, archive: str, asked: Search) -> Sequence[Hit]:
 
     Raises:
         LogError: The log cannot be searched.
-        TextRefused: `start` or `end` is no date.
+        TextRefused: `start` or `end` is no date, or another bound cannot be.
     """
-    if not asked.query.strip():
+    span(asked.start, asked.end)
+    if not checked_query(asked.query).strip():
         return []
-    for bound, what in ((asked.start, "start"), (asked.end, "end")):
-        moment(bound, what)
     return await system.index.search(
         asked.query, owners=(archive,), kinds=("passage",), tags=asked.tags, tag_match_mode=asked.tag_match_mode,
         start=asked.start, end=asked.end, limit=asked.top_k,
@@ -126,15 +127,20 @@ class ArchiveRef:
 
         Raises:
             RequestFailed: It was refused; says why.
-            TextRefused: The text, the metadata or the key cannot be taken in.
+            TextRefused: The text, the tags, the metadata or the key cannot be taken in.
             NoSuchArchive: There is no such archive.
         """
         known = checked_params(metadata)
-        return await self._change(INSERT, {"content": checked_message(text), "tags": [*tags], "metadata": known}, key)
+        fields = {"content": checked_message(text), "tags": checked_words(tags, "tags"), "metadata": known}
+        return await self._change(INSERT, fields, key)
 
     async def update(self, id: str, text: str, *, tags: Collection[str] | None = None, key: str | None = None) -> str:
         """Give the passage called `id` another text, and other tags unless they are None; else as `insert`."""
-        fields = {"id": id, "content": checked_message(text), "tags": None if tags is None else [*tags]}
+        fields = {
+            "id": id,
+            "content": checked_message(text),
+            "tags": None if tags is None else checked_words(tags, "tags"),
+        }
         return await self._change(UPDATE, fields, key)
 
     async def delete(self, id: str, *, key: str | None = None) -> str:
@@ -162,7 +168,7 @@ class ArchiveRef:
             LogError: The log cannot be searched.
         """
         asked = Search.model_construct(
-            query=query, tags=list(tags), tag_match_mode=tag_match_mode, top_k=limit, start=start, end=end
+            query=query, tags=tags, tag_match_mode=tag_match_mode, top_k=limit, start=start, end=end
         )
         return await searched(self.system, await self.stream(), asked)
 
@@ -195,7 +201,7 @@ class ArchiveRef:
     async def _change(self, verb: str, fields: Mapping[str, object], key: str | None) -> str:
         stream = await self.stream()
         name = self.system.outside.key() if key is None else checked_key(key)
-        arguments = Text(to_json(fields).decode())
+        arguments = _written(fields)
         request = Receive(f"{name}/{name_of(stream)}", USER, "edit", edit=verb, arguments=arguments)
         return await self.system.request(stream, request)
 
@@ -242,12 +248,19 @@ async def request_of(store: EventStore, command: Keep) -> tuple[str, Receive]:
 
     Raises:
         NoSuchArchive: There is no such archive.
+        TextRefused: What is asked for cannot be taken in.
     """
-    stream = f"archive-{command.archive}"
-    if not [event async for event in store.read_stream(stream, until=1)]:
+    stream, arguments = f"archive-{command.archive}", _written(command.fields)
+    if WRONG.search(stream) or not [event async for event in store.read_stream(stream, until=1)]:
         raise NoSuchArchive(command.archive, ", ".join(await known_in(store)))
-    arguments = Text(to_json(command.fields).decode())
     return stream, Receive(f"{command.key}/{command.archive}", USER, "edit", edit=command.verb, arguments=arguments)
+
+
+def _written(fields: Mapping[str, object]) -> Text:
+    try:
+        return Text(to_json(fields).decode())
+    except PydanticSerializationError as error:
+        raise TextRefused(f"what is asked of the archive cannot be taken in as JSON: {error}") from None
 
 
 async def known_in(store: EventStore) -> list[str]:

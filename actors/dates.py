@@ -30,6 +30,22 @@ def moment(value: Moment, what: str, *, end: bool = False) -> int | None:
             raise _none(found, what)
 
 
+def span(start: Moment, end: Moment) -> tuple[int | None, int | None]:
+    """Return both bounds in microseconds since 1970; None for no bound. Pure.
+
+    Raises:
+        TextRefused: One is neither a date nor a time, or the start is after the end.
+    """
+    first, last = moment(start, "start"), moment(end, "end", end=True)
+    if first is not None and last is not None and first > last:
+        raise TextRefused(f"start is {_shown(start)}, which is after end, {_shown(end)}; the earlier one is the start")
+    return first, last
+
+
+def _shown(value: Moment) -> str:
+    return repr(value if isinstance(value, str) else str(value))
+
+
 def _read(text: str, what: str) -> datetime | date | None:
     if not text.strip():
         return None

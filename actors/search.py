@@ -27,7 +27,8 @@ from callboard.events.text import ERASED
 from callboard.events.tokens import LONGEST_QUERY, matching
 from callboard.projections.searching import changes
 
-from .dates import Moment, moment
+from .bounds import ROLES, checked_limit, checked_words, needs_every
+from .dates import Moment, span
 from .embedder import Embedder
 from .semantic import CANDIDATES, Semantic
 
@@ -164,16 +165,14 @@ class Index:
             unheard: Also what waits in a mailbox, and what was closed before anybody took it up.
 
         Raises:
-            TextRefused: The query is too long, a time is none, or the limit is below 1.
+            TextRefused: The query is too long, a time is none, the start is after the end, or another bound cannot be.
         """
         checked_query(query)
-        if limit < 1:
-            raise TextRefused(f"limit is {limit}; at least 1 is wanted")
         wanted = Wanted(
-            tuple(owners), tuple(kinds), tuple(roles), tuple(tags), tag_match_mode == "all",
-            moment(start, "start"), moment(end, "end", end=True), without, unheard,
+            checked_words(owners, "owners"), tuple(kinds), checked_words(roles, "roles", ROLES),
+            checked_words(tags, "tags"), needs_every(tag_match_mode), *span(start, end), without, unheard,
         )  # fmt: skip
-        limit = min(limit, MOST)
+        limit = min(checked_limit(limit), MOST)
         if not query.strip():
             return await self._hits(await self._done(lambda tables: tables.newest(wanted, limit)))
         if self._semantic is None:

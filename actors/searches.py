@@ -12,6 +12,7 @@ from callboard.projections import GroupState, group_state, replay
 from .dates import Moment
 from .embedder import Embedder
 from .search import Hits, Index
+from .storable import WRONG
 
 
 class Host(Protocol):
@@ -65,7 +66,7 @@ class Searches:
 
         Raises:
             NoSuchActor: Nobody, or no archive, of that name was ever started.
-            TextRefused: The query is too long, a time is none, or the limit is below 1.
+            TextRefused: The query is too long, a time is none, the start is after the end, or another bound cannot be.
         """
         owners = [*await members_of(self, name), *_archive(self, archive)] if name or archive else []
         return await self.index.search(
@@ -115,7 +116,12 @@ class Shelf(Searches):
         Raises:
             SpecError: There is an embedder, and no numpy.
         """
-        streams = [f"{kind}-{name}" for name in names if name for kind in ("agent", "group", "archive")]
+        streams = [
+            f"{kind}-{name}"
+            for name in names
+            if name and not WRONG.search(name)
+            for kind in ("agent", "group", "archive")
+        ]
         known = [stream for stream in streams if [event async for event in store.read_stream(stream, until=1)]]
         async with Index.open(store, embedder) as index:
             yield cls(store, index, known)

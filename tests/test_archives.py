@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -215,7 +216,7 @@ async def test_what_cannot_be_taken_in_changes_nothing() -> None:
             await team.insert("a", metadata={"x": float("nan")})
         with pytest.raises(RequestFailed, match="at most 100 items"):
             await team.insert("a", tags=[str(n) for n in range(10_000)])
-        with pytest.raises(RequestFailed, match="NUL"):
+        with pytest.raises(TextRefused, match="NUL"):
             await team.insert("a", tags=["\0"])
         with pytest.raises(TextRefused):
             await team.search("x", start="never")
@@ -332,3 +333,21 @@ def test_a_team_file_says_where_passages_are_put_away(tmp_path: Path) -> None:
 )
 def test_a_team_file_that_says_it_wrongly_is_told_where(tmp_path: Path, old: str, new: str, why: str) -> None:
     assert why in str(refused(tmp_path, FILE.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize("tags", ["sea", ["\ud800"], [5]])
+async def test_tags_that_are_no_strings_in_a_list_are_refused_from_people(tags: Any) -> None:
+    async with System.open(MemoryStore(), model=ScriptedModel({})) as system:
+        await system.start(agent("a"))
+        for work in (
+            system.archive("team").insert("x", tags=tags),
+            system.archive("team").update("p1", "x", tags=tags),
+        ):
+            with pytest.raises(TextRefused, match="tags"):
+                await work
+        with pytest.raises(TextRefused, match="tags"):
+            await system.archive("team").search("x", tags=tags)
+        with pytest.raises(TextRefused, match="cannot be taken in as JSON"):
+            await system.archive("team").delete("\ud800")
+        with pytest.raises(TextRefused, match="a query is a string, not NoneType"):
+            await system.archive("team").search(None)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ import pytest
 from callboard import Agent, Block, Group, MemoryStore, RoundRobin, System
 from callboard.actors.conversation_search import CONTENT, CONVERSATION_SEARCH
 from callboard.actors.outside import Outside
+from callboard.actors.search import Index
 from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import EventStore, NoSuchActor, SQLiteStore, TextRefused
 from callboard.scripts.main import main
@@ -240,3 +241,56 @@ async def test_what_came_of_an_edit_is_found_under_the_name_of_its_tool() -> Non
         await (await system.start(Agent("a", blocks=[Block("plan")]))).ask("go")
         [hit] = await system.search("block holds", roles=["tool"])
     assert (hit.speaker, hit.role) == ("memory_append", "tool")
+
+
+BAD_BOUNDS: list[tuple[dict[str, Any], str]] = [
+    ({"tags": "sea"}, "tags are 'sea', which is a string; a list is wanted, such as ['sea']"),
+    ({"tags": ["\ud800"]}, "one of the tags is '\\ud800'; a string without NUL"),
+    ({"tags": [5]}, "one of the tags is 5; a string"),
+    ({"tags": None}, "tags are None; a list of strings is wanted"),
+    ({"roles": "user"}, "roles are 'user', which is a string"),
+    ({"roles": ["usr"]}, "one of the roles is 'usr'; there are user, assistant, tool"),
+    ({"tag_match_mode": "al"}, "tag_match_mode is 'al'; any or all is wanted"),
+    ({"limit": 1.5}, "limit is 1.5; a whole number is wanted, at least 1"),
+    ({"limit": "5"}, "limit is '5'; a whole number is wanted, at least 1"),
+    ({"start": "2026-11-20", "end": "2026-11-01"}, "start is '2026-11-20', which is after end, '2026-11-01'"),
+]
+
+
+@pytest.mark.parametrize(("bounds", "why"), BAD_BOUNDS)
+async def test_a_bound_that_cannot_be_is_refused_and_the_index_stays(bounds: dict[str, Any], why: str) -> None:
+    store = MemoryStore()
+    await stocked(store, ["high tide"])
+    index = Index(store)
+    await index.search("tide")
+    tables = await index._file.tables()  # type: ignore[reportPrivateUsage]
+    with pytest.raises(TextRefused) as caught:
+        await index.search("tide", **bounds)
+    assert why in str(caught.value) and said(await index.search("tide")) == ["high tide"]
+    assert await index._file.tables() is tables  # type: ignore[reportPrivateUsage]
+
+
+async def test_an_agent_is_told_that_a_start_is_after_the_end() -> None:
+    [told_of] = await told([{"query": "water", "start": "2026-11-20", "end": "2026-11-01"}])
+    assert "start is '2026-11-20', which is after end, '2026-11-01'" in told_of
+
+
+def test_words_of_the_command_line_that_are_no_utf8_are_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def made() -> None:
+        async with SQLiteStore.open(tmp_path / "team.db") as store:
+            await stocked(store, ["high tide"])
+
+    anyio.run(made)
+    log = str(tmp_path / "team.db")
+    for words in (
+        ["search", log, "tide", "--tag", "\udcff"],
+        ["search", log, "tide", "--agent", "\udcff"],
+        ["search", log, "tide", "--start", "2026-12-01", "--end", "2026-01-01"],
+        ["insert", log, "team", "hi", "--tag", "\udcff"],
+        ["insert", log, "\udcff", "hi"],
+        ["forget", log, "team", "\udcff"],
+    ):
+        assert main(["memory", *words]) == 2
+        assert "fault in callboard" not in (told_of := capsys.readouterr().err) and told_of.startswith("callboard: ")
