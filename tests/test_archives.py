@@ -216,6 +216,8 @@ async def test_what_cannot_be_taken_in_changes_nothing() -> None:
             await team.insert("a", metadata={"x": float("nan")})
         with pytest.raises(RequestFailed, match="at most 100 items"):
             await team.insert("a", tags=[str(n) for n in range(10_000)])
+        with pytest.raises(RequestFailed, match="at least 1 character"):
+            await team.insert("a", tags=[""])
         with pytest.raises(TextRefused, match="NUL"):
             await team.insert("a", tags=["\0"])
         with pytest.raises(TextRefused):
