@@ -175,15 +175,17 @@ class Index:
         limit = min(checked_limit(limit), MOST)
         if not query.strip():
             return await self._hits(await self._done(lambda tables: tables.newest(wanted, limit)))
-        if self._semantic is None:
-            return await self._hits(await self._by_words(query, wanted, limit))
-        rows = await self._by_words(query, wanted, max(limit, CANDIDATES))
-        fused, note = await self._semantic.fused(self._done, query, rows, wanted, max(limit, CANDIDATES))
-        return await self._hits(fused[:limit], note)
+        expression, semantic = matching(query), self._semantic
+        vector, note = await semantic.prepared(self._done, query) if semantic is not None else ([], "")
 
-    async def _by_words(self, query: str, wanted: Wanted, limit: int) -> list[Row]:
-        expression = matching(query)
-        return await self._done(lambda tables: tables.by_words(expression, wanted, limit)) if expression else []
+        async def fitting(tables: Tables) -> list[Row]:
+            count = max(limit, CANDIDATES) if vector else limit
+            rows = await tables.by_words(expression, wanted, count) if expression else []
+            return (
+                await semantic.fused(tables, rows, vector, wanted, count) if semantic is not None and vector else rows
+            )
+
+        return await self._hits((await self._done(fitting))[:limit], note)
 
     async def _hits(self, rows: Sequence[Row], note: str = "") -> Hits:
         texts = await self._store.texts([row.ref for row in rows])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -63,18 +63,15 @@ class Semantic:
         self._kinds = ("passage", "message") if messages else ("passage",)
         self._one = anyio.Lock()
 
-    async def fused(self, do: Do, query: str, rows: list[Row], wanted: Wanted, limit: int) -> tuple[list[Row], str]:
-        """Return what fits by words, `rows`, and what by meaning, in one order; without vectors, `rows` and why."""
-        vector, note = await self._prepared(do, query)
-        if not vector:
-            return rows, note
-        name, dimensions = self._embedder.name, len(vector)
-        known = await do(lambda tables: tables.vectors(name, dimensions, wanted))
+    async def fused(
+        self, tables: Tables, rows: list[Row], vector: Sequence[float], wanted: Wanted, limit: int
+    ) -> list[Row]:
+        """Return what fits by words, `rows`, and what by meaning, in one order; all of it from the same tables."""
+        known = await tables.vectors(self._embedder.name, len(vector), wanted)
         near = await run_sync(nearest, vector, known, limit)
-        found = await do(lambda tables: tables.by_text(near, wanted))
-        return ranked(rows, near, found), ""
+        return ranked(rows, near, await tables.by_text(near, wanted))
 
-    async def _prepared(self, do: Do, query: str) -> tuple[list[float], str]:
+    async def prepared(self, do: Do, query: str) -> tuple[list[float], str]:
         """Return the vector of `query`, once all texts have one; or none, and why."""
         try:
             with anyio.move_on_after(PATIENCE):
@@ -83,7 +80,7 @@ class Semantic:
                     while await self._embed_some(do, len(vector)):
                         pass
                     return vector, ""
-            why = f"gave nothing within {PATIENCE:g} s"
+            why = f"was not done within {PATIENCE:g} s; what it gave is kept, so search again"
         except Wrong as error:
             why = str(error)
         log.warning("search by words alone", embedder=self._embedder.name, why=why)
@@ -99,20 +96,20 @@ class Semantic:
         vectors = await self._embedded(list(batch.values()))
         if any(len(vector) != dimensions for vector in vectors):
             raise Wrong(f"answers vectors of {dimensions} and of {len(vectors[0])} numbers")
-        rows = {number: packed(vector) for number, vector in zip(batch, vectors, strict=True)}
+        rows = {ref: packed(vector) for ref, vector in zip(batch, vectors, strict=True)}
         await do(lambda tables: tables.keep_vectors(name, dimensions, rows))
         return True
 
-    async def _texts(self, missing: Mapping[int, Reference]) -> dict[int, str]:
-        """Return the texts of a batch by number: at least one, and not too long together."""
-        texts = await self._store.texts(list(missing.values()))
-        batch, size = dict[int, str](), 0
-        for number, ref in missing.items():
+    async def _texts(self, missing: list[Reference]) -> dict[Reference, str]:
+        """Return the texts of a batch by where they stand: at least one, and not too long together."""
+        texts = await self._store.texts(missing)
+        batch, size = dict[Reference, str](), 0
+        for ref in missing:
             text = texts.get(ref, "")[:LONGEST]
             size += len(text)
             if batch and size > BATCH_SIZE:
                 break
-            batch[number] = text
+            batch[ref] = text
         return batch
 
     async def _embedded(self, texts: Sequence[str]) -> list[list[float]]:

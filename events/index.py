@@ -85,11 +85,15 @@ SELECT places.text, min(vector) FROM places CROSS JOIN vectors ON vectors.text =
 """
 
 _WITHOUT_VECTOR = f"""
-SELECT DISTINCT texts.id, texts.stream, texts.version, texts.n, texts.key
+SELECT DISTINCT texts.stream, texts.version, texts.n, texts.key
     FROM places JOIN texts ON texts.id = places.text
     LEFT JOIN vectors ON vectors.text = texts.id AND embedder = ? AND dimensions = ?
     WHERE kind IN (SELECT value FROM json_each(?)) AND state = {_HERE} AND vectors.text IS NULL
     ORDER BY texts.id LIMIT ?
+"""
+
+_KEEP_VECTOR = """
+INSERT OR REPLACE INTO vectors SELECT id, ?, ?, ? FROM texts WHERE stream = ? AND version = ? AND n = ? AND key = ?
 """
 
 _KNOWN = """
@@ -246,16 +250,18 @@ class Tables:
 
     async def without_vector(
         self, embedder: str, dimensions: int, kinds: Collection[str], limit: int
-    ) -> dict[int, Reference]:
-        """Return the texts of `kinds` that have no such vector, by number."""
+    ) -> list[Reference]:
+        """Return where the texts of `kinds` stand that have no such vector, the oldest first."""
         values = (embedder, dimensions, to_json(list(kinds)).decode(), limit)
-        return {cast(int, row[0]): _reference(row[1:]) for row in await self._database.fetch(_WITHOUT_VECTOR, values)}
+        return [_reference(row) for row in await self._database.fetch(_WITHOUT_VECTOR, values)]
 
-    async def keep_vectors(self, embedder: str, dimensions: int, vectors: dict[int, bytes]) -> None:
-        """Keep the vectors of texts by their number, in the place of other ones."""
-        rows = [(text, embedder, dimensions, vector) for text, vector in vectors.items()]
+    async def keep_vectors(self, embedder: str, dimensions: int, vectors: dict[Reference, bytes]) -> None:
+        """Keep the vectors of texts, in the place of other ones; of those that are not here any more, nothing."""
+        rows = [
+            (embedder, dimensions, vector, *ref[:3], ref[3] if len(ref) == 4 else "") for ref, vector in vectors.items()
+        ]
         with anyio.CancelScope(shield=True):
-            await self._database.many("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
+            await self._database.many(_KEEP_VECTOR, rows)
 
     # -- looking at all of it -------------------------------------------------------------------
 

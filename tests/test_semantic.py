@@ -15,7 +15,7 @@ from callboard.actors.search import Index
 from callboard.actors.semantic import BATCH, nearest, packed, ranked
 from callboard.actors.testing import HashEmbedder, ScriptedModel, words_in
 from callboard.events import MemoryStore, SpecError
-from callboard.events.places import Row
+from callboard.events.places import Row, Wanted
 
 from .loop import SeededLoop
 from .rawserver import Answer, raw_server, refusal
@@ -152,7 +152,7 @@ def test_a_slow_embedder_is_waited_for_no_longer_than_half_a_minute() -> None:
         store = MemoryStore()
         await stocked(store, LINES)
         hits = await Index(store, Slow()).search("harbour")
-        assert said(hits) == [LINES[2]] and "gave nothing within 30 s" in hits.note
+        assert said(hits) == [LINES[2]] and "was not done within 30 s" in hits.note
         return anyio.current_time()
 
     took = anyio.run(search, backend_options={"loop_factory": lambda: SeededLoop(0)})
@@ -245,3 +245,32 @@ def test_an_embedder_that_cannot_be_is_refused(wrong: dict[str, object], monkeyp
     given = {"model": "m", "base_url": "http://127.0.0.1:1/v1", **wrong}
     with pytest.raises(SpecError):
         OpenAIEmbedder(**given)  # type: ignore[arg-type]
+
+
+# -- what happens while an embedder is at work --------------------------------------------------------
+
+
+class Meanwhile(Counting):
+    """Erases the first passage while it embeds passages the first time."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__()
+        self._store: MemoryStore | None = store
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if len(texts) > 1 and self._store is not None:
+            store, self._store = self._store, None
+            await store.redact([("archive-team", 2)], reason="asked for")
+        return await super().embed(texts)
+
+
+async def test_vectors_go_to_the_texts_they_are_of_where_the_index_is_built_again_meanwhile(store: MemoryStore) -> None:
+    index = Index(store, Meanwhile(store))
+    await index.search("bread")
+    found = [(one.text, one.relevance) for one in await index.search("bread baking")]
+    fresh = [(one.text, one.relevance) for one in await Index(store, Counting()).search("bread baking")]
+    assert found == fresh and found[0][0] == LINES[1]
+    tables = await index._file.tables()  # type: ignore[reportPrivateUsage]
+    erased = packed((await HashEmbedder(dimensions=64).embed(LINES[:1]))[0])
+    kept = await tables.vectors("counting", 64, Wanted())
+    assert len(kept) == 2 and erased not in [vector for _, vector in kept]
