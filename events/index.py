@@ -19,9 +19,9 @@ from pydantic_core import from_json, to_json
 from .places import Change, Gone, Heard, Kept, Mark, Place, Row, Wanted
 from .schema import Database
 from .text import Reference
-from .tokens import spaced
+from .tokens import TOKENIZER, spaced
 
-LAYOUT = 1
+LAYOUT = 2
 """The number of the tables below, and of what is taken up in them; another one is built again."""
 
 LONGEST = 1_000_000
@@ -32,7 +32,7 @@ ABOUT = "about"
 
 _HERE, _UNHEARD, _GONE = 0, 1, 2
 
-SCHEMA = """
+SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS about (
     one INTEGER PRIMARY KEY CHECK (one = 1), log_id TEXT NOT NULL, layout INTEGER NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS texts (
     id INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT NULL, key TEXT NOT NULL,
     UNIQUE (stream, version, n, key)
 ) STRICT;
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, content = '', tokenize = 'porter unicode61');
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, content = '', tokenize = "{TOKENIZER}");
 CREATE TABLE IF NOT EXISTS places (
     position INTEGER NOT NULL, owner TEXT NOT NULL, version INTEGER NOT NULL, kind TEXT NOT NULL, role TEXT NOT NULL,
     speaker TEXT NOT NULL, conversation TEXT NOT NULL, at INTEGER NOT NULL, text INTEGER NOT NULL,

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.actors.excerpts import excerpt, marks
-from callboard.events.tokens import MOST_WORDS, matching, spaced, words_of
+from callboard.events.tokens import MOST_WORDS, TOKENIZER, matching, spaced, words_of
 
 
 def found(query: str, *texts: str) -> list[int]:
     """Return which of `texts` hold a word of `query`."""
     with closing(sqlite3.connect(":memory:")) as database:
-        database.execute("CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize='porter unicode61')")
+        database.execute(f"CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize=\"{TOKENIZER}\")")
         database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", enumerate(map(spaced, texts)))
         expression = matching(query)
         sql = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid"
@@ -39,13 +39,27 @@ def found(query: str, *texts: str) -> list[int]:
         ("don't", "they don't know"),
         ("€", "12 €"),
         ("plan,tides", "about tides"),
+        ("tieng viet", "học tiếng Việt"),
+        ("Nguyễn", "nguyen"),
+        ("ΣΟΦΟΣ", "είναι σοφός"),
+        ("αθηναι", "Ἀθῆναι"),
+        ("محمد", "قال مُحَمَّد"),
+        ("مُحَمَّد", "قال محمد"),
+        ("שלום", "שָׁלוֹם לכם"),
+        ("हिन्दी", "मैं हिन्दी बोलता हूँ"),
+        ("ガ", "ｶﾞ"),
+        ("cooperate", "co\u00adoperate"),
+        ("1", "key 1\ufe0f\u20e3"),
     ],
 )
 def test_a_word_is_found_however_it_is_written(query: str, text: str) -> None:
     assert found(query, text, "nothing of the kind") == [0]
 
 
-@pytest.mark.parametrize(("query", "text"), [("本日", "日本"), ("3.51", "3.50"), ("🌊", "🌋"), ("tide", "tie")])
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [("本日", "日本"), ("3.51", "3.50"), ("🌊", "🌋"), ("tide", "tie"), ("दिन", "दीन"), ("दिन", "दे ना"), ("カ", "ガ")],
+)
 def test_another_word_is_not(query: str, text: str) -> None:
     assert found(query, text) == []
 
@@ -90,3 +104,10 @@ def test_an_excerpt_is_around_the_first_word_that_was_asked_for() -> None:
 def test_what_is_marked_are_the_words_and_those_that_begin_like_them() -> None:
     text = "Tide, tides, bride; 東京は日本 🌊"
     assert [text[a:b] for a, b in marks(text, "tide 日本 🌊")] == ["Tide", "tides", "日本", "🌊"]
+
+
+def test_what_is_marked_is_what_was_found_whatever_its_accents_and_signs() -> None:
+    text = "rue\u0301, résumé 115 kg, 15 kg; Straße"
+    assert [text[a:b] for a, b in marks(text, "resume rué 15 STRASSE")] == ["rue\u0301", "résumé", "15", "Straße"]
+    long = "in 115 " + "ä" * 5_000 + " le résumé de 15 " + "ö" * 5_000
+    assert all("résumé de 15" in excerpt(long, query, 100) for query in ("resume", "RÉSUMÉ", "15"))
