@@ -65,7 +65,7 @@ _COLUMNS = """places.text, owner, places.version, kind, role, speaker, conversat
 _BY_WORDS = """
 WITH found AS MATERIALIZED (SELECT rowid AS text, rank AS score FROM words WHERE words MATCH ?)
 SELECT min(position) AS first, -score, {columns} FROM found
-    CROSS JOIN places ON places.text = found.text CROSS JOIN texts ON texts.id = found.text
+    CROSS JOIN places INDEXED BY places_of_text ON places.text = found.text CROSS JOIN texts ON texts.id = found.text
     WHERE {filters} GROUP BY found.text ORDER BY score, first DESC LIMIT ?
 """
 
@@ -75,7 +75,8 @@ SELECT position, 0.0, {columns} FROM places CROSS JOIN texts ON texts.id = place
 """
 
 _BY_TEXT = """
-SELECT min(position) AS first, 0.0, {columns} FROM places CROSS JOIN texts ON texts.id = places.text
+SELECT min(position) AS first, 0.0, {columns} FROM places INDEXED BY places_of_text
+    CROSS JOIN texts ON texts.id = places.text
     WHERE places.text IN (SELECT value FROM json_each(?)) AND {filters} GROUP BY places.text
 """
 
