@@ -94,6 +94,8 @@ class OpenAIEmbedder:
         client = AsyncOpenAI(base_url=self.base_url, api_key=key, max_retries=0, timeout=self.timeout)
         try:
             return await self._asked(client, list(texts))
+        except EmbedderFailed:
+            raise
         except Exception as why:  # the border to others' code
             text = f"{type(why).__name__}: {why}"[:MOST_SAID]
             raise EmbedderFailed(text.replace(self._key, "[key]") if len(self._key) >= 8 else text) from None

@@ -128,7 +128,7 @@ def checked(vectors: object, count: int) -> list[list[float]]:
     """
     try:
         found = [[float(number) for number in vector] for vector in vectors]  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Wrong("answers something else than lists of numbers") from None
     sizes = sorted({len(vector) for vector in found})
     if len(found) != count:

@@ -125,6 +125,7 @@ FAILURES: list[tuple[tuple[object, ...], str]] = [
     (([[float("nan")]],), "not finite"),
     (("text",), "something else than lists of numbers"),
     (([["x"]],), "something else than lists of numbers"),
+    (([[10**400]],), "something else than lists of numbers"),
     ((None, [[1.0] * 64, [1.0] * 64, [1.0] * 63]), "answers vectors of 63 and of 64 numbers"),
     ((None, [[1.0] * 3] * 3), "answers vectors of 64 and of 3 numbers"),
     ((None, OSError("gone")), "failed: OSError: gone"),
@@ -236,6 +237,7 @@ async def test_an_api_that_fails_leaves_words_and_keeps_the_key_to_itself(store:
         hits = await Index(store, embedder).search("harbour")
     assert said(hits) == [LINES[2]] and hits.note.startswith(WORDS_ALONE)
     assert "a-long-key" not in hits.note and len(server.requests) == 1
+    assert hits.note.count("EmbedderFailed") == 1
 
 
 @pytest.mark.parametrize("wrong", [{"model": ""}, {"base_url": "ftp://x"}, {"dimensions": 0}, {"base_url": None}])
