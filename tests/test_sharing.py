@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio
 import pytest
 
 from callboard import Agent, Hit, MemoryStore, System
@@ -94,3 +95,15 @@ async def test_what_cannot_be_shared_is_said(use: dict[str, object], why: str) -
 async def test_as_many_are_shared_as_are_asked_for() -> None:
     kept, index = await shared(HITS, {"query": "choir", "to": "bob", "limit": 1})
     assert index.asked[0][2] == 1 and (await kept.told("share_memories"))[0].startswith("bob was sent p3: ")
+
+
+async def test_a_query_that_is_too_long_is_told_to_the_model_and_the_agent_goes_on() -> None:
+    kept = Kept(MemoryStore())
+    model = ScriptedModel({"ann": [calls(("share_memories", {"query": "x" * 10_001, "to": "bob"})), "ok"]})
+    async with System.open(kept.store, model=model) as system:
+        await system.start(Agent("bob"))
+        ann = await system.start(Agent("ann", tools=["share_memories"]))
+        with anyio.fail_after(10):
+            assert (await ann.ask("share")).text == "ok"
+    [told] = await kept.told("share_memories")
+    assert "the query has 10,001 characters, 10,000 are the most" in told and told.endswith("nothing was sent")
