@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from .cache import Cache, MemoryCache
-from .codec import Row, decode, encode_all, placed, recorded, texts, to_micros
+from .codec import Row, decode, encode_all, placed, recorded, references, texts, to_micros
 from .errors import AppendRejected, WrongExpectedVersion
 from .event import NewEvent, RecordedEvent
 from .life import SYSTEM, EventRedacted, LogCreated
@@ -97,7 +97,9 @@ class MemoryStore:
     def _checked(self, place: Place) -> Row:
         index = place - 1 if isinstance(place, int) else self._index(*place)
         row = self.rows[index] if 0 <= index < len(self.rows) else None
-        return checked(place, row, before=row is not None and (row.stream, row.version) in self._redacted)
+        told = references(row) if row is not None and row.content is None else []
+        first = [index + 1 for one in told if (index := self._index(*one)) >= 0]
+        return checked(place, row, before=row is not None and (row.stream, row.version) in self._redacted, first=first)
 
     def _index(self, stream: str, version: int) -> int:
         known = self._streams.get(stream, [])

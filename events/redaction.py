@@ -14,8 +14,10 @@ Place = int | tuple[str, int]
 """Which event: its position, or its (stream, version)."""
 
 
-def checked(place: Place, row: Row | None, *, before: bool) -> Row:
-    """Return the `row` at `place`, if its texts can be erased; `before` says whether they were.
+def checked(place: Place, row: Row | None, *, before: bool, first: Sequence[int] = ()) -> Row:
+    """Return the `row` at `place`, if its texts can be erased.
+
+    `before` says whether they were, `first` at which positions the texts were said that it passes on.
 
     Raises:
         RedactionRefused: They cannot.
@@ -26,7 +28,8 @@ def checked(place: Place, row: Row | None, *, before: bool) -> Row:
     if before:
         raise RedactionRefused(named, "was redacted before")
     if row.content is None:
-        raise RedactionRefused(named, "says no text of its own; redact the event that said it first")
+        where = f": @{', @'.join(map(str, first))}" if first else ""
+        raise RedactionRefused(named, f"says no text of its own; redact the event that said it first{where}")
     return row
 
 

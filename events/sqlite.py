@@ -204,7 +204,9 @@ class SQLiteStore:
             rows = await self._rows(f"{_SELECT} stream = ? AND version = ?", *place)
         row = rows[0] if rows else None
         gone = row is not None and row.content is None and await self._fetch(_REDACTED, row.stream, row.version)
-        return checked(place, row, before=bool(gone))
+        told = references(row) if row is not None and row.content is None else []
+        pages = [await self._rows(f"{_SELECT} stream = ? AND version = ?", *one) for one in told]
+        return checked(place, row, before=bool(gone), first=[one.position for page in pages for one in page])
 
     async def find(self, stream: str, key: str) -> RecordedEvent | None:
         """Return the event of `stream` that carries `key`."""

@@ -78,6 +78,15 @@ async def test_a_redacted_text_reads_as_erased_wherever_it_went(store: Store) ->
     assert isinstance(answer, TurnFinished) and answer.text == ERASED
 
 
+async def test_what_only_passes_a_text_on_names_the_event_that_said_it(store: Store) -> None:
+    [_, second, _] = await three(store)
+    assert isinstance(second.data, MessageReceived)
+    passed = NewEvent(TurnFinished(id="r/1", text=second.data.parts[0].text))
+    [answer] = await store.append("agent-b", [passed], expected_version=0)
+    with pytest.raises(RedactionRefused, match=f"redact the event that said it first: @{second.position}$"):
+        await store.redact([answer.position], reason="asked for")
+
+
 async def test_a_redaction_is_an_event_with_what_the_chain_needs(store: Store) -> None:
     [_, second, _] = await three(store)
     [row] = [row for row in await rows(store) if row.position == second.position]
