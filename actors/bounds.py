@@ -8,6 +8,9 @@ from callboard.events import TextRefused
 
 from .storable import WRONG
 
+MOST = 1_000
+"""Hits of one search."""
+
 ROLES = ("user", "assistant", "tool")
 """Roles that a message may have."""
 
@@ -50,8 +53,8 @@ def checked_limit(limit: object) -> int:
     """Return `limit`, if it can be that of a search. Pure.
 
     Raises:
-        TextRefused: It is no whole number, or below 1.
+        TextRefused: It is no whole number from 1 to `MOST`.
     """
-    if not isinstance(limit, int) or limit < 1:
-        raise TextRefused(f"limit is {limit!r}; a whole number is wanted, at least 1")
+    if not isinstance(limit, int) or not 1 <= limit <= MOST:
+        raise TextRefused(f"limit is {limit!r}; a whole number from 1 to {MOST:,} is wanted")
     return limit

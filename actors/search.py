@@ -42,9 +42,6 @@ PAGE, PAGE_SIZE = 500, 2_000_000
 AT_CLOSE = 5.0
 """Seconds that closing waits at most for an index to be brought up to the log."""
 
-MOST = 1_000
-"""Hits of one search."""
-
 _UNUSABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
@@ -172,7 +169,7 @@ class Index:
             checked_words(owners, "owners"), tuple(kinds), checked_words(roles, "roles", ROLES),
             checked_words(tags, "tags"), needs_every(tag_match_mode), *span(start, end), without, unheard,
         )  # fmt: skip
-        limit = min(checked_limit(limit), MOST)
+        checked_limit(limit)
         if not query.strip():
             return await self._hits(await self._done(lambda tables: tables.newest(wanted, limit)))
         expression, semantic = matching(query), self._semantic

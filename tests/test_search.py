@@ -220,7 +220,7 @@ async def test_the_verb_says_what_is_wrong(log: Path, capsys: pytest.CaptureFixt
     for words, why in (
         (("x", "--agent", "zoe"), "zoe"),
         (("x", "--end", "soon"), "a date such as"),
-        (("x", "--limit", "0"), "at least 1"),
+        (("x", "--limit", "0"), "from 1 to 1,000"),
         (("x", "--role", "god"), "god"),
     ):
         assert await ran(str(log), *words) == 2
@@ -251,8 +251,10 @@ BAD_BOUNDS: list[tuple[dict[str, Any], str]] = [
     ({"roles": "user"}, "roles are 'user', which is a string"),
     ({"roles": ["usr"]}, "one of the roles is 'usr'; there are user, assistant, tool"),
     ({"tag_match_mode": "al"}, "tag_match_mode is 'al'; any or all is wanted"),
-    ({"limit": 1.5}, "limit is 1.5; a whole number is wanted, at least 1"),
-    ({"limit": "5"}, "limit is '5'; a whole number is wanted, at least 1"),
+    ({"limit": 1.5}, "limit is 1.5; a whole number from 1 to 1,000 is wanted"),
+    ({"limit": "5"}, "limit is '5'; a whole number from 1 to 1,000 is wanted"),
+    ({"limit": 0}, "limit is 0; a whole number from 1"),
+    ({"limit": 1_001}, "limit is 1001; a whole number from 1 to 1,000 is wanted"),
     ({"start": "2026-11-20", "end": "2026-11-01"}, "start is '2026-11-20', which is after end, '2026-11-01'"),
 ]
 
