@@ -87,7 +87,7 @@ async def look_up(system: Host, stream: str, asked: Search) -> Told:
 def _line(one: Hit) -> str:
     at = one.at.astimezone(UTC).isoformat(timespec="seconds")
     fields = {"id": f"p{one.number}", "timestamp": at, "content": one.text, "tags": one.tags}
-    return to_json({**fields, "relevance": round(one.relevance, 4)}).decode()
+    return to_json({**fields, "relevance": one.relevance}).decode()
 
 
 async def searched(system: Host, archive: str, asked: Search) -> Sequence[Hit]:

@@ -329,5 +329,5 @@ def _hit(row: Row, text: str) -> Hit:
     return Hit(
         row.owner, "passage" if row.kind == "passage" else "message", row.role, row.speaker, text,
         from_micros(row.at).astimezone(UTC), row.position, row.owner, row.version, row.number, row.tags,
-        round(row.score, 6), row.conversation,
+        float(f"{row.score:.6g}"), row.conversation,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from callboard import Agent, Block, Group, MemoryStore, RoundRobin, System
+from callboard.actors.archives import _line  # type: ignore[reportPrivateUsage]
 from callboard.actors.conversation_search import CONTENT, CONVERSATION_SEARCH
 from callboard.actors.outside import Outside
 from callboard.actors.search import Index
@@ -241,6 +242,15 @@ async def test_what_came_of_an_edit_is_found_under_the_name_of_its_tool() -> Non
         await (await system.start(Agent("a", blocks=[Block("plan")]))).ask("go")
         [hit] = await system.search("block holds", roles=["tool"])
     assert (hit.speaker, hit.role) == ("memory_append", "tool")
+
+
+async def test_what_fits_has_a_relevance_also_where_all_that_there_is_fits() -> None:
+    store = MemoryStore()
+    await stocked(store, ["tide", "The tide turns. " + "It goes on and on. " * 400])
+    first, second = await Index(store).search("tide")
+    assert first.text == "tide" and first.relevance > second.relevance > 0
+    lines = [json.loads(_line(hit))["relevance"] for hit in (first, second)]
+    assert lines == [first.relevance, second.relevance]
 
 
 BAD_BOUNDS: list[tuple[dict[str, Any], str]] = [
