@@ -11,6 +11,7 @@ from callboard.events import Text
 from callboard.events.catalog import CueSpec, MessageSent, ToolUse
 from callboard.events.groups import Read
 from callboard.events.specs import ToolSpec
+from callboard.events.text import ERASED
 
 
 def name_of(stream: str) -> str:
@@ -23,8 +24,8 @@ _TOOLS: TypeAdapter[tuple[ToolSpec, ...]] = TypeAdapter(tuple[ToolSpec, ...])
 
 @lru_cache(maxsize=256)
 def tools_in(text: str) -> tuple[ToolSpec, ...]:
-    """Return the tools that a cue brings, from their JSON. Pure."""
-    return _TOOLS.validate_json(text) if text else ()
+    """Return the tools that a cue brings, from their JSON; none where that was erased. Pure."""
+    return _TOOLS.validate_json(text) if text not in ("", ERASED) else ()
 
 
 def as_json(tools: tuple[ToolSpec, ...]) -> str:
