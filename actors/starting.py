@@ -100,14 +100,15 @@ async def _start(system: System, spec: Agent | Group | Block | Archive) -> str:
 
 
 async def check_block(system: System, block: Block, agent: str = "") -> None:
-    """Check whether what a block holds fits what it is to hold from now on.
+    """Check whether what a block holds fits what it is to hold from now on, where that is something else.
 
     Raises:
         SpecError: It does not.
     """
     state: BlockState = await system.look(f"block-{block.name_for(agent)}")
-    if state.spec is not None:
-        check_kept(block.spec(agent), state.value)
+    spec, known = block.spec(agent), state.spec
+    if known is not None and (spec.form, spec.schema_of) != (known.form, known.schema_of):
+        check_kept(spec, state.value)
 
 
 async def start_block(system: System, block: Block, agent: str = "", *, revives: bool = False) -> str:
