@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from callboard.events import EventStore, RecordedEvent
 from callboard.events.catalog import BlockEdited
+from callboard.events.text import ERASED
 
 from .block import BlockState, evolve
 from .projection import Projection, replay
@@ -137,6 +138,15 @@ def tasks_in(value: str) -> dict[str, dict[str, JsonValue]]:
     tasks = _read(value).get("active_tasks")
     found = [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
     return {task["id"]: task for task in found if isinstance(task.get("id"), str)}  # type: ignore[misc]
+
+
+def unreadable(value: str) -> str:
+    """Return why the tasks of a board cannot be read; empty where they can. Pure."""
+    try:
+        from_json(value)
+    except ValueError as error:
+        return f"it holds no JSON ({error}){', since a text of it was erased' if ERASED in value else ''}"
+    return ""
 
 
 def _read(value: str) -> dict[str, JsonValue]:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from rich.console import RenderableType
 from rich.table import Table
 
-from callboard.projections.board import BoardHistory, Touch, due_of, tasks_in
+from callboard.projections.board import BoardHistory, Touch, due_of, tasks_in, unreadable
 from callboard.projections.shapes import time_shape
 from callboard.projections.words import name_of
 from callboard.scripts.screen import Piece, many, styled
@@ -25,7 +25,8 @@ def board_shape(history: BoardHistory, now: datetime) -> dict[str, JsonValue]:
         {**task, "overdue": is_late(task, now), "changed": _touch_shape(history.touched[id])}
         for id, task in tasks_in(history.state.value).items()
     ]
-    return {**history.extra, "version": history.state.version, "tasks": tasks}
+    why = unreadable(history.state.value)
+    return {**history.extra, "version": history.state.version, "tasks": tasks, **({"unreadable": why} if why else {})}
 
 
 def label_of(history: BoardHistory) -> str:
@@ -56,6 +57,10 @@ def is_late(task: Row, now: datetime) -> bool:
 
 def board_drawn(name: str, history: BoardHistory, now: datetime) -> list[RenderableType]:
     """Return a board, which is called `name`, as a heading and a table. Pure."""
+    if why := unreadable(history.state.value):
+        label = label_of(history)
+        mend = f"callboard memory show LOG {label}, then memory edit LOG {label} --file PATH"
+        return [styled((name, "bold"), (f"  cannot be read: {why}", "red")), styled((f"mend it: {mend}", "dim"))]
     tasks = tasks_in(history.state.value)
     late = sum(is_late(task, now) for task in tasks.values())
     count: Piece = (f", {late} overdue" if late else "", "red")

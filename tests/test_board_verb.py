@@ -110,3 +110,20 @@ def test_what_nobody_has_worked_on_since_is_late_now(tmp_path: Path, run: Run) -
     anyio.run(late_and_idle, tmp_path / "idle.db")
     code, out, _ = run("trace", str(tmp_path / "idle.db"), "--findings", "--json")
     assert code == 1 and json.loads(out)["who"] == ["tasks"]
+
+
+async def erased(path: Path) -> None:
+    async with System.open(str(path), model=ScriptedModel({})) as system:
+        await system.start(Agent("worker_2", blocks=[Board("tasks")]))
+        await system.block("tasks").edit("task_add", description="the code is 4711", key="e1")
+        found = [event.position async for event in system.store.read_all() if event.type == "BlockEdited"]
+        await system.redact(found, reason="a secret")
+
+
+def test_a_board_that_cannot_be_read_since_an_erasure_says_so_and_is_not_empty(path: Path, run: Run) -> None:
+    anyio.run(erased, path)
+    code, out, _ = run("memory", "board", str(path))
+    assert code == 0 and "cannot be read" in out and "since a text of it was erased" in " ".join(out.split())
+    assert "0 tasks" not in out and "mend it: callboard memory show" in out
+    [board] = json.loads(run("memory", "board", str(path), "--json")[1])["boards"].values()
+    assert board["tasks"] == [] and "erased" in board["unreadable"]
