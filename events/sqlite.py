@@ -173,7 +173,7 @@ class SQLiteStore:
             LogUnwritable: It is open for reading.
         """
         writer = self._may_write()
-        rows = {row.position: row for row in [await self._redactable(place) for place in places]}
+        rows = {row.position: row for row in [await self.redactable(place) for place in places]}
         if not rows:
             return []
         with unwritable(self._path):
@@ -197,7 +197,12 @@ class SQLiteStore:
         if newest != writer.epoch:
             raise Fenced(self._path, epoch=writer.epoch, newest=cast(int, newest))
 
-    async def _redactable(self, place: Place) -> Row:
+    async def redactable(self, place: Place) -> Row:
+        """Return the row at `place`, if its texts can be erased.
+
+        Raises:
+            RedactionRefused: It is not there, says no text of its own, or was redacted before.
+        """
         if isinstance(place, int):
             rows = await self._rows(f"{_SELECT} position = ?", place)
         else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +15,7 @@ from rich.console import RenderableType
 
 from callboard.actors import inbox, settle
 from callboard.actors.outside import Outside
-from callboard.events import LogInUse, RecordedEvent, SQLiteStore
+from callboard.events import CallboardError, LogInUse, RecordedEvent, RedactionRefused, SQLiteStore
 from callboard.events.backup import backup as copied
 from callboard.events.catalog import LossAccepted, ToolCallRequested
 from callboard.events.store import event_at
@@ -127,11 +129,33 @@ async def redact(log: str, positions: list[int], /, *, reason: str) -> int:
         async with SQLiteStore.open(log) as store:
             await store.redact(positions, reason=reason)
     except LogInUse as owner:
+        async with SQLiteStore.open(log, mode="read") as store:
+            for position in positions:
+                await store.redactable(position)  # what cannot be is said at once
         command = inbox.Redact(key=Outside().key(), positions=tuple(positions), reason=reason)
-        await wait_for(inbox.put(log, command), "redacted", owner)
+        if not await taken_up(inbox.put(log, command), owner):
+            return FINE
+        if left := await _still_there(log, positions):
+            why = f"{owner.owner} did not redact {_named(left)}; its own log of messages says why"
+            raise CallboardError(why) from None
+        show(styled((f"redacted the texts of {_named(positions)}; {owner.owner} goes on with it", "")))
         return FINE
-    show(styled((f"redacted the texts of {', '.join(f'@{position}' for position in positions)}", "")))
+    show(styled((f"redacted the texts of {_named(positions)}", "")))
     return FINE
+
+
+async def _still_there(log: str, positions: Sequence[int]) -> list[int]:
+    """Return those of `positions` whose texts were not erased."""
+    left = list[int]()
+    async with SQLiteStore.open(log, mode="read") as store:
+        for position in positions:
+            with suppress(RedactionRefused):
+                left.append((await store.redactable(position)).position)
+    return left
+
+
+def _named(positions: Sequence[int]) -> str:
+    return ", ".join(f"@{position}" for position in positions)
 
 
 @log.command

@@ -10,7 +10,7 @@ import pytest
 
 from callboard import Agent, System
 from callboard.actors.testing import ScriptedModel
-from callboard.events import SQLiteStore
+from callboard.events import LogUnwritable, SQLiteStore
 from callboard.events.text import ERASED
 from callboard.scripts.main import main
 
@@ -57,6 +57,30 @@ async def test_the_owner_of_a_log_redacts_at_the_word_of_another_process(path: P
         state = await system.look("agent-writer")
         assert SECRET not in str(state.lines[0]) and ERASED in str(state.lines[0])
     assert SECRET.encode() not in files_of(path)
+
+
+async def test_what_an_owner_cannot_redact_is_said_before_it_is_asked(path: Path) -> None:
+    await told(path)
+    async with System.open(path, model=ScriptedModel({})):
+        program = [sys.executable, "-m", "callboard.scripts.main", "log", "redact", str(path), "1", "--reason", "x"]
+        done = await anyio.run_process(program, check=False)
+        assert done.returncode == 2 and b"position 1 says no text of its own" in done.stderr
+        assert not list(path.with_name("log.db.inbox").glob("*"))
+
+
+async def test_an_owner_that_did_not_redact_is_not_said_to_have_done_so(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    position = await told(path)
+
+    async def refuse(*_: object) -> None:
+        raise LogUnwritable("log.db", "the disk is full")
+
+    monkeypatch.setattr("callboard.actors.owner.redact", refuse)
+    async with System.open(path, model=ScriptedModel({})):
+        assert await command("log", "redact", path, position, "--reason", "x") == 2
+    said = capsys.readouterr()
+    assert f"did not redact @{position}" in said.err and not said.out
 
 
 async def test_what_says_no_text_cannot_be_redacted(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
