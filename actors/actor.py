@@ -83,6 +83,7 @@ class Actor(ABC, Generic[S]):
         self._scopes = dict[anyio.CancelScope, None]()  # in the order of their beginning
         self._ran = Signal()
         self._loaded = self._draining = self._stopped = False
+        self._erasures = self._folded = 0
         self._idle = anyio.Event()
 
     # -- mail -----------------------------------------------------------------------------------
@@ -181,7 +182,7 @@ class Actor(ABC, Generic[S]):
         Raises:
             Undelivered: The actor stopped first; ask the next one of its name.
         """
-        if not self._loaded:
+        if not self._loaded or self._folded < self._erasures:
             self.wake()
             await self._idle.wait()
         if not self._loaded:
@@ -200,6 +201,8 @@ class Actor(ABC, Generic[S]):
             if not self._loaded:
                 await self._load()
             while not self._stopped:
+                if self._folded < self._erasures:
+                    await self._fold()
                 results, waiting = self._mailbox.take()
                 if not results and not waiting:
                     break
@@ -215,6 +218,18 @@ class Actor(ABC, Generic[S]):
             self._draining = False
             self._idle.set()
             self._ran.notify()
+
+    def fold_again(self) -> None:
+        """See that the state is folded anew before the next step: texts were erased. What runs goes on."""
+        self._erasures += 1
+        if self._loaded:
+            self.wake()
+
+    async def _fold(self) -> None:
+        erasures, state = self._erasures, self.projection.initial()
+        async for event in self.system.store.read_stream(self.stream, until=self.version):
+            state = type(self).evolve(state, event.data)
+        self.state, self._folded = state, erasures
 
     async def _load(self) -> None:
         """Fold the stream, take up what a stop cut short, and send again what is still open."""
@@ -253,9 +268,9 @@ class Actor(ABC, Generic[S]):
         late = overdue((*self.state.desk.backlog, *fresh), self.system.outside.now())
         state, new = self.state, list[NewEvent]()
         for command in (*results, *fresh, *late):
-            if isinstance(command, Cancel) and _answers(new, command.id):
+            if isinstance(command, Cancel) and rules.answers(new, command.id):
                 continue  # it came in one step with an edit, which is done
-            if isinstance(command, Configure | Resolve | TakeDecision) and _keyed(new, f"command:{command.key}"):
+            if isinstance(command, Configure | Resolve | TakeDecision) and rules.keyed(new, f"command:{command.key}"):
                 continue  # its key came in one step with another decision, which counts
             for event in self.take(state, command):
                 state = type(self).evolve(state, event)
@@ -300,8 +315,11 @@ class Actor(ABC, Generic[S]):
         while new and not recorded:
             try:
                 recorded = await store.append(self.stream, new, expected_version=self.version)
+                look = self.system.erased  # a text that was on its way may be gone
             except OutcomeUnknown as error:
                 log.warning("append outcome unknown", actor=self.stream, error=error.why)
+                look = True
+            if look:
                 after = store.read_stream(self.stream, after=self.version)
                 recorded = [event async for event in after]
         return recorded
@@ -316,7 +334,7 @@ class Actor(ABC, Generic[S]):
         if not isinstance(delivery, Receive | Cancel):
             return True
         received = await store.find(self.stream, delivery.id)
-        if received and isinstance(delivery, Receive) and not _same(received.data, delivery):
+        if received and isinstance(delivery, Receive) and not rules.same(received.data, delivery):
             one.end(KeyReused(self.stream, delivery.id))
             return False
         answered = await store.find(self.stream, f"re:{delivery.id}")
@@ -381,20 +399,3 @@ class Actor(ABC, Generic[S]):
 
     async def _cancel(self, recipient: str, id: str) -> None:
         await self.system.deliver(recipient, Cancel(id, self.stream))
-
-
-def _keyed(new: list[NewEvent], key: str) -> bool:
-    return any(event.data.key == key for event in new)
-
-
-def _answers(new: list[NewEvent], id: str) -> bool:
-    return any(isinstance(event.data, Reply) and event.data.id == id for event in new)
-
-
-def _same(received: Event, delivery: Receive) -> bool:
-    return (
-        isinstance(received, MessageReceived)
-        and (received.sender, received.kind) == (delivery.sender, delivery.kind)
-        and (received.parts, received.params) == (delivery.parts, delivery.params)
-        and received.conversation == delivery.conversation
-    )

@@ -94,6 +94,10 @@ class AgentActor(Actor[AgentState]):
         await super()._step(results, waiting)
         self._calling.keep(offered=any(isinstance(one, Begin) for one in results))
 
+    async def _fold(self) -> None:
+        await super()._fold()
+        await self._calling.read_again()
+
     def stop(self) -> None:
         """End its effects, and give back slots, too."""
         super().stop()

@@ -74,6 +74,13 @@ class Calling:
         """Forget the blocks of the turn before."""
         self._shown.clear()
 
+    async def read_again(self) -> None:
+        """Read the blocks of the turn again, since texts were erased."""
+        known, self._shown = self._shown, {}
+        for label, version in known:
+            if label in self._actor.state.reads:
+                self._shown[label, version] = await self._block(label, version)
+
     def given_up(self, id: str) -> None:
         """Break off an attempt that runs."""
         if id in self._scopes:

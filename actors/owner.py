@@ -74,6 +74,9 @@ async def redact(system: System, positions: Sequence[int], reason: str) -> None:
     erase = getattr(system.store, "redact", None)
     if erase is None:
         raise LogError("this store erases nothing; only a log in a file does")
-    await erase(positions, reason=reason)
-    for stream in system.streams(met=True):
-        system.restart(stream)
+    try:
+        await erase(positions, reason=reason)
+    finally:  # also where their bytes are still in a file
+        system.erased = True
+        for stream in system.streams(met=True):
+            system.actor(stream).fold_again()

@@ -26,6 +26,7 @@ from callboard.events.catalog import (
     QuestionAnswered,
 )
 from callboard.events.store import event_at
+from callboard.events.text import ERASED
 from callboard.projections import AgentState, Desk, Open, Pending, Projection, agent_state, group_state, replay
 from callboard.projections.agent_calls import ToolCall
 from callboard.projections.paths import digest_of
@@ -329,10 +330,11 @@ def checked_name(by: str) -> str:
 
 
 def _same(before: object, decision: TakeDecision) -> bool:
+    """Return whether `before` is that decision; a text that was erased is like any. Pure."""
     wanted, same = (raising if raising.turn_of(decision.id) else approvals).decided(decision), False
     if isinstance(before, Decision | LimitDecided) and type(before) is type(wanted):
         texts = [str(getattr(event, "text", "")) for event in (before, wanted)]
-        same = (before.id, before.by, texts[0]) == (wanted.id, wanted.by, texts[1])
+        same = (before.id, before.by) == (wanted.id, wanted.by) and texts[0] in (texts[1], ERASED)
     return same
 
 

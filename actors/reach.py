@@ -10,7 +10,7 @@ import anyio
 from pydantic import BaseModel
 
 from callboard.events import CallEnded, DeliveryFailed, RequestFailed, Text
-from callboard.projections.paths import message_digest, message_id
+from callboard.projections.paths import message_id
 from callboard.projections.words import name_of
 
 from . import reaching
@@ -81,8 +81,8 @@ class Reach:
         if n not in self._said():
             await self._check(command.recipient)
             await self._actor.system.deliver(self._actor.stream, command)
-        digest = message_digest(command.kind, command.recipient, command.text)
-        if self._said().get(n) != digest:  # the call ended, or its turn, before it was taken in
+        known = self._said().get(n)
+        if known is None or not reaching.is_of(known, command):  # the call ended, or its turn, before it was taken in
             raise reaching.fault(self._actor.state, command) or CallEnded(self._call)
 
     async def _check(self, recipient: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from callboard.events import CallboardError, CallEnded, DeliveryFailed, Event, MessageChanged
 from callboard.events.catalog import LimitReached, MessageReceived, MessageSent, Part, SendCancelling
+from callboard.events.text import ERASED
 from callboard.projections import AgentState
 from callboard.projections.paths import call_of, message_digest
 from callboard.projections.words import name_of
@@ -40,6 +41,11 @@ def _bound(state: AgentState, turn: MessageReceived, command: TakeSend) -> list[
     return limits.bound(state.desk, [message], own=None, keeps=True)
 
 
+def is_of(digest: str, command: TakeSend) -> bool:
+    """Return whether the hash of a recorded message is that of `command`'s; what was erased is like any. Pure."""
+    return digest in [message_digest(command.kind, command.recipient, text) for text in (command.text, ERASED)]
+
+
 def fault(state: AgentState, command: TakeSend) -> CallboardError | None:
     """Return why a message of a running tool does not go out, or is not what it was; None where all is well. Pure."""
     id, n = call_of(command.id)
@@ -48,8 +54,7 @@ def fault(state: AgentState, command: TakeSend) -> CallboardError | None:
         return CallEnded(id)
     known = call.said.get(n)
     if known is not None:
-        same = known == message_digest(command.kind, command.recipient, command.text)
-        return None if same else MessageChanged(id, n)
+        return None if is_of(known, command) else MessageChanged(id, n)
     if state.desk.ending:
         return DeliveryFailed(f"nothing was sent to {name_of(command.recipient)!r}: the turn was {CANCELLED}; return")
     if turn.hops >= MAX_HOPS:

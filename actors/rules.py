@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callboard.events import Event
+from callboard.events import Event, NewEvent
 from callboard.events.catalog import (
     ActorRestarted,
     AgentRetired,
@@ -13,6 +13,7 @@ from callboard.events.catalog import (
     MessageExpired,
     MessageReceived,
     MessageRefused,
+    Reply,
     SendAccepted,
     SendAnswered,
     SendCancelling,
@@ -23,7 +24,7 @@ from callboard.events.catalog import (
     TurnFailed,
     TurnTimed,
 )
-from callboard.events.text import Text
+from callboard.events.text import ERASED, Text
 from callboard.projections import Desk
 
 from . import limits, raising
@@ -157,3 +158,26 @@ def reason(desk: Desk, id: str) -> Text:
 def asker(message: MessageReceived) -> str:
     """Return the stream that waits for an answer to `message`; empty where none does. Pure."""
     return "" if message.kind == "tell" else message.sender
+
+
+def same(received: Event, delivery: Receive) -> bool:
+    """Return whether a message that was received says what `delivery` does; what was erased is like any. Pure."""
+    if not isinstance(received, MessageReceived) or len(received.parts) != len(delivery.parts):
+        return False
+    pairs = zip(received.parts, delivery.parts, strict=True)
+    known = tuple(old._replace(text=part.text) if old.text == ERASED else old for old, part in pairs)
+    return (
+        (received.sender, received.kind) == (delivery.sender, delivery.kind)
+        and (known, received.params) == (delivery.parts, delivery.params)
+        and received.conversation == delivery.conversation
+    )
+
+
+def keyed(new: list[NewEvent], key: str) -> bool:
+    """Return whether one of the events to be recorded has this key. Pure."""
+    return any(event.data.key == key for event in new)
+
+
+def answers(new: list[NewEvent], id: str) -> bool:
+    """Return whether one of the events to be recorded answers the message `id`. Pure."""
+    return any(isinstance(event.data, Reply) and event.data.id == id for event in new)

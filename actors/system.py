@@ -81,7 +81,7 @@ class System(People, Post, Archives, Searches, Blocks):
         self._actors: dict[str, Actor[Any]] = {}
         self._door = Door(self)
         self._started = set[str]()
-        self._busy = 0
+        self._busy, self.erased = 0, False
         self._quiet = anyio.Event()
 
     @classmethod

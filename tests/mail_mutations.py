@@ -67,7 +67,7 @@ MAIL_MUTANTS = (
            'return member if self.conversation == "main" else f"{member}/{self.conversation}"', "return member", TALKS),
     Mutant("a group's word is heard in main", "actors/cues.py", "            conversation=turn.conversation,\n", "",
            TALKS),
-    Mutant("a key counts in any conversation", STEP, "        and received.conversation == delivery.conversation\n", "",
-           TALKS),
+    Mutant("a key counts in any conversation", "actors/rules.py",
+           "        and received.conversation == delivery.conversation\n", "", TALKS),
 )  # fmt: skip
 """A guard for each; noticed by rules as data, by the machine of the mailbox, or by whole systems."""

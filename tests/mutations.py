@@ -167,7 +167,7 @@ MUTANTS = (
     Mutant(
         "a key is used again with another text",
         STEP,
-        "if received and isinstance(delivery, Receive) and not _same(received.data, delivery):",
+        "if received and isinstance(delivery, Receive) and not rules.same(received.data, delivery):",
         "if False:",
         ("tests/test_system.py::test_the_same_key_gives_the_same_answer_and_another_text_is_refused",),
     ),
@@ -194,7 +194,7 @@ MUTANTS = (
     Mutant(
         "an edit and its cancel in one step are both answered",
         STEP,
-        "if isinstance(command, Cancel) and _answers(new, command.id):",
+        "if isinstance(command, Cancel) and rules.answers(new, command.id):",
         "if False:",
         ("tests/test_restart.py",),
     ),

@@ -58,7 +58,7 @@ PEOPLE_MUTANTS = (
     Mutant("a decision is not known by its key", "actors/actor.py",
            "isinstance(delivery, Configure | Resolve | TakeDecision)",
            "isinstance(delivery, Configure | Resolve)", LIVE),
-    Mutant("one key counts twice in one step", "actors/actor.py", '_keyed(new, f"command:{command.key}")', "False",
+    Mutant("one key counts twice in one step", "actors/actor.py", 'rules.keyed(new, f"command:{command.key}")', "False",
            LIVE),
     Mutant("a key that says another thing is taken for ours", PEOPLE, "if not _same(found.data, _taken(command)):",
            "if False:", LIVE),

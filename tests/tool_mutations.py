@@ -14,7 +14,7 @@ TOOL_MUTANTS = (
     Mutant(
         "another text under the same number goes through",
         REACHING,
-        "return None if same else MessageChanged(id, n)",
+        "return None if is_of(known, command) else MessageChanged(id, n)",
         "return None",
         REACHES,
     ),
