@@ -7,7 +7,7 @@ from typing import cast
 
 from pydantic_core import from_json
 
-from callboard.events import Event
+from callboard.events import Event, Text
 from callboard.events.catalog import ChoiceMade, CueSpec, MessageReceived
 from callboard.events.groups import Read
 from callboard.events.specs import ToolSpec
@@ -52,8 +52,9 @@ def by_rule(turn: MessageReceived, choose: Choose) -> list[Event]:
 
 
 def _made(turn: MessageReceived, choose: Choose, read: Read) -> ChoiceMade:
+    reason = Text(choose.reason)
     return ChoiceMade(
-        id=turn.id, tool=choose.tool, options=choose.options, choice=choose.choice, read=read, reason=choose.reason
+        id=turn.id, tool=choose.tool, options=choose.options, choice=choose.choice, read=read, reason=reason
     )
 
 
@@ -80,21 +81,21 @@ def _once_more(state: GroupState, turn: MessageReceived, ended: Ended) -> Event:
     return again(state, turn, ended, ended.word.member, note)
 
 
-def _reading(ended: Ended) -> tuple[str, Read, str]:
+def _reading(ended: Ended) -> tuple[str, Read, Text]:
     """Return the choice in an answer, how it was read, and the reason given; an empty choice where there is none."""
     if ended.failed:
-        return "", "fallback", f"failed: {ended.text}"
+        return "", "fallback", Text(f"failed: {ended.text}")
     for use in ended.uses:
         if use.name == ended.word.cue.pick:
             called = _called(use.arguments)
             named = {option.casefold(): option for option in ended.word.options}
             choice = named.get(str(called.get("choice", "")).strip().casefold(), "")
             if choice:
-                return choice, "tool", str(called.get("reason", ""))
+                return choice, "tool", use.arguments.pick("reason") if "reason" in called else Text()
     found = [option for option in ended.word.options if _names(ended.text, option)]
     if len(found) == 1:
-        return found[0], "prose", str(ended.text)
-    return "", "fallback", "names several" if found else "names none"
+        return found[0], "prose", ended.text
+    return "", "fallback", Text("names several" if found else "names none")
 
 
 def _called(arguments: str) -> dict[str, object]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
-
 from .event import Event
 from .mail import Reply, TextReply
 from .specs import ArchiveSpec
-from .text import Text
+from .text import SaidData, SaidNames, Text
 
 
 class ArchiveStarted(Event, takes_in=True):
@@ -40,8 +38,8 @@ class PassageInserted(PassageReply, takes_in=True):
     """
 
     text: Text
-    tags: tuple[str, ...] = ()
-    metadata: dict[str, JsonValue] = {}
+    tags: SaidNames = ()
+    metadata: SaidData = {}
     same: int = 0
     same_at: int = 0
 
@@ -55,7 +53,7 @@ class PassageUpdated(PassageReply, takes_in=True):
     """A passage has another text, and these tags now; its metadata stay."""
 
     text: Text
-    tags: tuple[str, ...] = ()
+    tags: SaidNames = ()
     same: int = 0
     same_at: int = 0
 

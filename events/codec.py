@@ -23,7 +23,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 Upcaster = Callable[[dict[str, object]], dict[str, object]]
 
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+
+def _with_reason(data: dict[str, object]) -> dict[str, object]:
+    """Return the data of a choice with its reason as a text, which was a plain string before."""
+    return {**data, "reason": Text(str(data.get("reason", "")))}
+
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {("ChoiceMade", 1): _with_reason}
 """By (type, schema version): makes the data of that version data of the next one."""
 
 

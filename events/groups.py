@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .event import Event
 from .specs import BlockShare, MemberUse, OnFailure, PatternSpec, Scaling, Until
@@ -29,6 +29,8 @@ class ChoiceMade(Event, goes_on="turn"):
         reason: Why, as the chooser or the rule says.
     """
 
+    schema_version: ClassVar[int] = 2
+
     turn: int = 0
     by: str = ""
     tool: str
@@ -36,7 +38,7 @@ class ChoiceMade(Event, goes_on="turn"):
     raw: Text = Text()
     choice: str
     read: Read
-    reason: str = ""
+    reason: Text = Text()
 
 
 class MemberFailed(Event, goes_on="turn"):

@@ -15,7 +15,7 @@ from .calls import ToolUse
 from .event import Event, Frozen
 from .limits import Grant, Spent
 from .specs import AgentSpec, BlockUse
-from .text import Text
+from .text import SaidData, Text
 
 Kind = Literal["ask", "tell", "turn", "edit", "attach", "detach", "start", "retire"]
 """What a message wants: an answer; nothing; a member's word in a group; a change of a block; or what a group
@@ -116,7 +116,7 @@ class MessageReceived(Event, opens="turn", takes_in=True):
     kind: Kind = "ask"
     parts: tuple[Part, ...]
     conversation: str = "main"
-    params: dict[str, JsonValue] = {}
+    params: SaidData = {}
     tools: Text = Text()
     fresh: bool = False
     since: str = ""
@@ -245,7 +245,7 @@ class MessageSent(Event, opens="send"):
     edit: str = ""
     arguments: Text = Text()
     seen: int = 0
-    params: dict[str, JsonValue] = {}
+    params: SaidData = {}
     hops: int = 0
     grant: Grant | None = None
     cue: CueSpec | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import core_schema, from_json
+from pydantic import GetCoreSchemaHandler, JsonValue, WrapSerializer, WrapValidator
+from pydantic_core import core_schema, from_json, to_json
 
 Reference = tuple[str, int, int] | tuple[str, int, int, str]
 """(stream, version, n): the n-th text said in that event, from 0; with a fourth part, the value of
@@ -90,12 +91,12 @@ class Recalling:
 
 
 def _validated(value: object, info: core_schema.ValidationInfo) -> Text:
+    if isinstance(value, Text):
+        return value
     if isinstance(info.context, Reading):
         return _read(value, info.context)
     if isinstance(info.context, Recalling) and isinstance(value, int):
         return info.context.texts[value]
-    if isinstance(value, Text):
-        return value
     if isinstance(value, str):
         return Text(value)
     raise ValueError(f"a text is wanted, not {type(value).__name__}")
@@ -132,6 +133,36 @@ def _serialised(value: Text, info: core_schema.SerializationInfo) -> object:
     if value.ref[2] == len(saying.content):
         saying.content.append(str(value))
     return value.ref[2]
+
+
+def _read_json(
+    value: object, handler: core_schema.ValidatorFunctionWrapHandler, info: core_schema.ValidationInfo
+) -> Any:
+    """Read what `_say_json` wrote; of older logs, the value as it stands in the data."""
+    reading = info.context
+    if not isinstance(reading, Reading) or not isinstance(value, int):
+        return handler(value)
+    if reading.content is not None:
+        return handler(from_json(reading.content[value]))
+    try:
+        return handler({ERASED: ERASED})
+    except ValueError:  # it is a list
+        return handler([ERASED])
+
+
+def _say_json(
+    value: Any, handler: core_schema.SerializerFunctionWrapHandler, info: core_schema.SerializationInfo
+) -> object:
+    saying = info.context
+    if not isinstance(saying, Saying):
+        return handler(value)
+    saying.content.append(to_json(value).decode())
+    return len(saying.content) - 1
+
+
+SaidData = Annotated[dict[str, JsonValue], WrapValidator(_read_json), WrapSerializer(_say_json)]
+SaidNames = Annotated[tuple[str, ...], WrapValidator(_read_json), WrapSerializer(_say_json)]
+"""A JSON object, and names, that are one of the texts of their event, so that they are erased with them."""
 
 
 def resolved(content: list[str] | None, ref: Reference) -> str:

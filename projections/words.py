@@ -137,7 +137,7 @@ class Choice:
     tool: str
     choice: str
     read: Read
-    reason: str = ""
+    reason: Text = Text()
     at: int = 0
 
 

@@ -27,8 +27,7 @@ ROWS, SETS, STEPS = (
     [[part.split() for part in line.split(">")] for line in table.splitlines()]
     for table in Path(__file__).with_name("audit_types.txt").read_text().strip().split("\n\n")
 )
-"""What each type does to what its `id` names: it opens it, goes on with it, closes it; sets of types, by a name; and
-of tool calls in which phases a type may come, and into which it leads."""
+"""What a type does to what its `id` names: opens, goes on with, closes it; sets of types; the phases of tool calls."""
 PHASES = {type: (before, after) for [type], before, [after] in STEPS}
 KIND = {type: kind for [kind], *parts in ROWS for types in parts for type in types}
 OPENS, CLOSES = ({type for row in ROWS for type in row[does]} for does in (1, 3))
@@ -41,7 +40,9 @@ ANSWERS, REFUSALS, UNBEGUN, CHANGED, OF_GROUP, OF_LOG, STARTED = (set(types) for
 FIRST = {"system": "LogCreated"} | {type.removesuffix("Started").lower(): type for type in STARTED}
 """The first event of each kind of stream."""
 
-TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1)
+TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1) | {
+    "ChoiceMade": 2
+}
 """Every type with its newest schema version."""
 NAMES = "position stream version type schema_version data content salt key correlation_id causation_id recorded_at"
 COLUMNS = [*NAMES.split(), "chain"]
@@ -138,7 +139,7 @@ class Audit:
 
     def _event(self, type: str, data: Data) -> None:
         row, id, kind = self.row, data.get("id", ""), self.row["stream"].split("-", 1)[0]
-        if type not in TYPES or row["schema_version"] != TYPES[type]:
+        if type not in TYPES or not 0 < row["schema_version"] <= TYPES[type]:
             self.wrong("schema", f"{type} {row['schema_version']}", f"version {TYPES.get(type, 'of a known type')}")
         again = row["stream"] in self.retired and type == FIRST.get(kind)  # who was retired can begin anew
         if kind not in FIRST or (row["version"] == 1 or again) != (type == FIRST[kind]):
@@ -280,9 +281,10 @@ def compact(values: list[Any]) -> bytes:
 
 def text_fields(type: str, data: Data) -> Iterator[Any]:
     """Yield what stands in `data` for a text: a number, or an array that refers to another event."""
-    names = ("text", "arguments", "put", "raw", "note", "tools", *(["reason"] if type in OF_LOG else []))
-    yield from (data[name] for name in names if name in data)
-    yield from (part[1] for name in ("parts", "quotes") for part in data.get(name, ()))
+    names = ("text", "arguments", "put", "raw", "note", "tools", "reason")  # a reason may be a plain string
+    yield from (data[name] for name in names if name in data and (name != "reason" or not isinstance(data[name], str)))
+    yield from (data[name] for name in ("params", "metadata", "tags") if isinstance(data.get(name), int))
+    yield from (one[1] for one in (*data.get("parts", ()), *data.get("quotes", ())))
     yield from (use["arguments"] for use in data.get("uses", ()))
     cue, scaling = data.get("cue") or Data(), data.get("scaling") or Data()
     spec = data.get("spec") or scaling.get("template") or Data()
