@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +16,8 @@ from rich.console import RenderableType
 
 from callboard.actors import inbox, settle
 from callboard.actors.outside import Outside
-from callboard.events import CallboardError, LogInUse, RecordedEvent, RedactionRefused, SQLiteStore
+from callboard.events import CallboardError, LogInUse, NotALog, RecordedEvent, RedactionRefused, SQLiteStore
+from callboard.events.anchor import anchor_of
 from callboard.events.backup import backup as copied
 from callboard.events.catalog import LossAccepted, ToolCallRequested
 from callboard.events.store import event_at
@@ -85,7 +87,7 @@ async def resolve(
     outcome, text = _outcome(returned, failed, retry=retry)
     command = inbox.Settle(key=Outside().key(), call=call, outcome=outcome, text=text)
     try:
-        async with SQLiteStore.open(log) as store:
+        async with owned(log) as store:
             call = await settle.settle(store, command)
     except LogInUse as owner:
         await _hand_over(log, command, owner)
@@ -126,7 +128,7 @@ async def redact(log: str, positions: list[int], /, *, reason: str) -> int:
         Why; it is recorded.
     """
     try:
-        async with SQLiteStore.open(log) as store:
+        async with owned(log) as store:
             await store.redact(positions, reason=reason)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:
@@ -169,7 +171,7 @@ async def accept(log: str, /, *, reason: str) -> int:
     reason
         Why; it is recorded.
     """
-    async with SQLiteStore.open(log, accept_loss=reason) as store:
+    async with owned(log, accept_loss=reason) as store:
         accepted = [event async for event in store.read_all() if isinstance(event.data, LossAccepted)]
     said = f"accepted at position {accepted[-1].position}" if accepted else "nothing was lost, and nothing is recorded"
     show(styled((said, "")))
@@ -194,6 +196,28 @@ async def _hand_over(log: str, command: inbox.Settle, owner: LogInUse) -> None:
     async with SQLiteStore.open(log, mode="read") as store:
         doubt = inbox.doubt_of(list((await replay(store, pending)).items.values()), command.call)
     await wait_for(inbox.put(log, command.model_copy(update={"call": doubt.id})), f"settled {doubt.id}", owner)
+
+
+@asynccontextmanager
+async def owned(log: str, *, accept_loss: str | None = None) -> AsyncGenerator[SQLiteStore]:
+    """Open a log for writing, as long as the context lasts, if it is there: who looks after logs makes none.
+
+    Raises:
+        NotALog: There is none.
+        LogError: It cannot be opened.
+    """
+    _check_there(log)
+    async with SQLiteStore.open(log, accept_loss=accept_loss) as store:
+        yield store
+
+
+def _check_there(log: str) -> None:
+    if os.path.exists(anchor_of(os.path.realpath(log))):
+        return  # it was there: that it is gone is a loss
+    if not os.path.exists(log):
+        raise NotALog(log, "there is no such file")
+    if os.path.isfile(log) and not os.path.getsize(log):
+        raise NotALog(log, "it is empty")
 
 
 async def wait_for(file: Path, done: str, owner: LogInUse) -> None:

@@ -18,7 +18,7 @@ from callboard.projections.threads import conversations as all_conversations
 from callboard.projections.threads import threads as all_threads
 from callboard.projections.threads import words_between
 from callboard.scripts.border import FINE, FOUND
-from callboard.scripts.log import taken_up, wait_for
+from callboard.scripts.log import owned, taken_up, wait_for
 from callboard.scripts.mail_lines import (
     conversation_line,
     conversation_shape,
@@ -89,7 +89,7 @@ async def drop(log: str, letters: list[str], /, *, reason: str, by: str = USER) 
 
 async def _drop(log: str, command: inbox.Drop) -> None:
     try:
-        async with SQLiteStore.open(log) as store:
+        async with owned(log) as store:
             id = await settle.drop(store, command)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:
@@ -143,7 +143,7 @@ async def requeue(log: str, letter: str, /) -> int:
     """
     command = inbox.Requeue(key=Outside().key(), letter=letter)
     try:
-        async with SQLiteStore.open(log) as store:
+        async with owned(log) as store:
             id = await settle.requeue(store, command)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:

@@ -16,7 +16,7 @@ from callboard.actors.ref import USER
 from callboard.events import CallboardError, LogInUse, SQLiteStore
 from callboard.projections.words import name_of
 from callboard.scripts.border import FINE, BadUse
-from callboard.scripts.log import taken_up
+from callboard.scripts.log import owned, taken_up
 from callboard.scripts.screen import show, styled
 
 Words = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
@@ -152,7 +152,7 @@ async def _text(file: Path) -> str:
 async def _done(log: str, label: str, verb: str, fields: dict[str, JsonValue], *, seen: int = 0, by: str) -> int:
     key = Outside().key()
     try:
-        async with SQLiteStore.open(log) as store:
+        async with owned(log) as store:
             command = await _command(store, label, key, verb, fields, seen, by)
             said = await editing.edit_alone(store, command)
     except LogInUse as owner:

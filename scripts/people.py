@@ -19,7 +19,7 @@ from callboard.events import LogInUse, SQLiteStore
 from callboard.projections import pending as all_pending
 from callboard.projections import replay
 from callboard.scripts.border import FINE, FOUND
-from callboard.scripts.log import taken_up, wait_for
+from callboard.scripts.log import owned, taken_up, wait_for
 from callboard.scripts.main import main
 from callboard.scripts.screen import columns, moment, one_line, print_json, show, styled
 
@@ -134,7 +134,7 @@ async def cancel(log: str, trace: str, /, *, by: str = USER) -> int:
     """
     loop.checked_name(by)
     try:
-        async with SQLiteStore.open(log) as store:
+        async with owned(log) as store:
             places = await settle.cancel(store, trace, by)
     except LogInUse as owner:
         async with SQLiteStore.open(log, mode="read") as store:
@@ -155,7 +155,7 @@ async def _decide(log: str, call: str, outcome: Outcome, text: str, by: str, key
         await loop.checked(store, loop.states_in(store), command)
     done = f"{outcome} {id}"
     try:
-        async with SQLiteStore.open(log) as store:
+        async with owned(log) as store:
             await settle.decide(store, command)
     except LogInUse as owner:
         if await taken_up(inbox.put(log, command), owner):

@@ -108,3 +108,27 @@ async def test_a_loss_is_told_then_accepted_by_name_and_then_the_log_goes_on(
     assert "anchor" in capsys.readouterr().err
     assert await command("log", "accept", path, "--reason", "the anchor was deleted by hand") == 0
     assert await position_of(path, "LossAccepted") and await command("verify", path) == 0
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["missing", "empty"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("log", "redact", "LOG", "1", "--reason", "x"),
+        ("log", "accept", "LOG", "--reason", "x"),
+        ("log", "resolve", "LOG", "call", "--retry"),
+        ("memory", "edit", "LOG", "plan", "--append", "x"),
+        ("mail", "drop", "LOG", "k1", "--reason", "x"),
+        ("mail", "requeue", "LOG", "k1"),
+        ("people", "cancel", "LOG", "k1"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+async def test_who_looks_after_a_log_that_is_not_there_makes_none(
+    path: Path, words: tuple[str, ...], made: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if made:
+        path.touch()
+    assert await command(*(str(path) if word == "LOG" else word for word in words)) == 2
+    assert "is not a callboard log: " in capsys.readouterr().err
+    assert [file.name for file in path.parent.iterdir()] == [path.name] * made and not (made and path.stat().st_size)
