@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
@@ -18,7 +19,18 @@ NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "bill
 """Error codes of an empty account, which come with the status of a rate limit but do not pass."""
 
 TOO_LONG = "context_length_exceeded"
-"""The code of a prompt that does not fit into the model's context."""
+"""The code of a prompt that does not fit into the model's context, where a provider follows OpenAI in that."""
+
+_TOO_LONG = re.compile(
+    r"context ?(length|size|window)|reduce the length of the (messages|prompt|input)|"
+    r"(prompt|input) is too long|too many (input |prompt )?tokens|"
+    r"(token|input) counts?\b.{0,40}\bexceed|input tokens exceed|tokens.{0,40} must be <=",
+    re.IGNORECASE,
+)
+"""How others say so, who have no code for it."""
+
+REFUSALS = (400, 413, 422, 500)
+"""The statuses that it comes with."""
 
 STATUS = {
     **{str(status): status for status in range(400, 600)},
@@ -31,7 +43,7 @@ STATUS = {
 def of_status(status: int, text: str, codes: frozenset[str], headers: Mapping[str, str], now: float) -> ModelError:
     """Return what an answer of 400 and above means; `now` is Unix time in seconds. Pure."""
     retry_after = wait(headers, now)
-    kind, hint = _kind(status, codes)
+    kind, hint = _kind(status, text[:MOST_SAID], codes)
     retry = (
         kind in ("rate_limit", "server")
         and headers.get("x-should-retry") != "false"
@@ -40,13 +52,13 @@ def of_status(status: int, text: str, codes: frozenset[str], headers: Mapping[st
     return ModelError(text[:MOST_SAID] + hint, kind=kind, retry=retry, retry_after=retry_after)
 
 
-def _kind(status: int, codes: frozenset[str]) -> tuple[str, str]:
-    """Return the class of a status, and what to do."""
+def _kind(status: int, text: str, codes: frozenset[str]) -> tuple[str, str]:
+    """Return the class of a status with what was said, and what to do."""
     if status == 402 or codes & NO_CREDIT:
         return "quota", "; the account has no credit left: add some, or take another provider"
     if status == 429:
         return "rate_limit", ""
-    if TOO_LONG in codes:
+    if TOO_LONG in codes or status == 413 or (status in REFUSALS and _TOO_LONG.search(text)):
         return "context", "; take a model with a larger context, such as by the agent's fallback"
     if status in (401, 403):
         return "auth", "; check the key in OPENAI_API_KEY, and what it may use"
