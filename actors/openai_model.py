@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote, urlsplit
 
 import anyio
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 LONGEST_REPLY = 16 * 2**20
 """Characters; a model that says more is cut off."""
+
+MOST_TOKENS = 1_000_000_000
+"""Tokens of one call, above which a count is none."""
 
 OURS = frozenset({"model", "messages", "tools", "stream", "stream_options", "n"})
 """Fields of a request that `params` cannot set."""
@@ -211,23 +214,32 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
-class _Tokens(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cached_tokens: int | None = Field(None, validation_alias=AliasPath("prompt_tokens_details", "cached_tokens"))
+_Count = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
 
-    def usage(self) -> Usage:
-        return Usage(
-            input_tokens=self.prompt_tokens or 0,
-            output_tokens=self.completion_tokens or 0,
-            cached_tokens=self.cached_tokens or 0,
-        )
+
+class _Tokens(BaseModel):
+    prompt_tokens: _Count
+    completion_tokens: _Count | None = None
+    cached_tokens: _Count | None = Field(None, validation_alias=AliasPath("prompt_tokens_details", "cached_tokens"))
+
+
+def _counted(said: object) -> Usage | None:
+    """Return what a provider says it counted; None where that cannot be, as if it had said nothing."""
+    try:
+        told = _Tokens.model_validate(said)
+    except ValidationError:
+        return None
+    return Usage(
+        input_tokens=told.prompt_tokens,
+        output_tokens=told.completion_tokens or 0,
+        cached_tokens=min(told.cached_tokens or 0, told.prompt_tokens),
+    )
 
 
 class _Chunk(BaseModel):
     model: str | None = None
     choices: list[_Choice] | None = None
-    usage: _Tokens | None = None
+    usage: object = None
 
 
 @dataclass(slots=True)
@@ -255,7 +267,7 @@ class Draft:
         chunk = _Chunk.model_validate(data)
         self.model = chunk.model or self.model
         if chunk.usage is not None:
-            self.usage = chunk.usage.usage()
+            self.usage = _counted(chunk.usage) or self.usage
         for choice in chunk.choices or ():
             if choice.index == 0:
                 self.finish_reason = choice.finish_reason or self.finish_reason
