@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from callboard.actors.openai_model import Draft
 from callboard.events.catalog import Usage
 

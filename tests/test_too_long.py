@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from callboard import Agent, MemoryStore, OpenAIModel, System
 from callboard.actors.model import ModelRequest
 from callboard.events import ModelError
@@ -42,8 +43,14 @@ async def kind(answer: Answer) -> tuple[str, bool]:
         (400, VLLM),
         (400, {"error": {"message": "the request exceeds the available context size", "code": 400}}),
         (500, {"error": {"message": "Context size has been exceeded.", "code": 500}}),
-        (400, {"type": "error", "error": {"type": "x", "message": "prompt is too long: 210000 tokens > 200000 maximum"}}),
-        (400, [{"error": {"code": 400, "message": "The input token count (120) exceeds the maximum number of tokens"}}]),
+        (
+            400,
+            {"type": "error", "error": {"type": "x", "message": "prompt is too long: 210000 tokens > 200000 maximum"}},
+        ),
+        (
+            400,
+            [{"error": {"code": 400, "message": "The input token count (120) exceeds the maximum number of tokens"}}],
+        ),
         (400, {"error": {"message": "ContextWindowExceededError: OpenAIException", "code": "400"}}),
         (400, {"error": {"message": "Your input exceeds the context window of this model.", "code": None}}),
         (422, {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000", "error_type": "validation"}),
