@@ -182,7 +182,7 @@ def _of_model(state: AgentState, event: Event) -> AgentState:
             failed = replace(call, phase="waiting", attempt=attempt, due=due, failure=text, model=asked, kind=kind)
             return replace(state, model=replace(failed, retry=due is not None))
         case ModelCallFinished(text=text, summarises=count) if count:
-            return replace(state, model=None, summed=(count, text))
+            return replace(state, model=None, summed=(count, text if text.strip() else Text()))
         case ModelCallFinished(text=text, uses=uses):
             return _reply(replace(state, model=None), text, uses)
         case ModelCallFailed() if state.model and state.model.summarises:
