@@ -44,7 +44,8 @@ class Context:
     def since(self, group: str, request: str, now: str, layout: int) -> Context:
         """Return this without what was heard from `group` before `request`; without all of it where that is `now`."""
         mine = [n for n, line in enumerate(self.lines) if line.turn.split("/")[-3:-2] == [group]]
-        first = next((n for n in mine if request_of(self.lines[n].turn) == request), len(self.lines))
+        said = (n for n in mine if not isinstance(self.lines[n], Summed))  # a summary is of what was before
+        first = next((n for n in said if request_of(self.lines[n].turn) == request), len(self.lines))
         if first == len(self.lines) and request != now:
             return self  # what comes before it is gone already
         gone = {n for n in mine if n < first}
