@@ -15,6 +15,7 @@ from callboard.events.specs import WindowSpec
 from .contexts import layout_of, of, within
 from .estimate import tokens_of
 from .prompt import Heard, Line, Replied, Result, Summed, messages_of
+from .remarks import SPEAKER
 from .states import replace
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ RESULT, RESULTS = 0.2, 0.5
 """Which part of the window one tool result may fill, and those of one reply together."""
 
 SUMMARY = 0.1
-"""Which part of the window a summary may fill."""
+"""Which part of the window a summary may fill, and no more than what it takes the place of."""
 
 STAYS = 0.75
 """Which part of the room of a prompt is taken at most after the oldest lines left it, the summary not counted."""
 
 COUNTED = 1_000
 """Tokens that a prompt has at least, by whose count a provider's way of counting is learnt."""
+
+LEAST, MOST = 0.2, 5.0
+"""How many tokens a provider counts for one of ours; a count beyond is none, and nothing is learnt of it."""
 
 
 def weight(state: AgentState, model: str) -> float:
@@ -83,15 +87,21 @@ def _ends(state: AgentState) -> list[int]:
 
 
 def request(state: AgentState) -> Line | None:
-    """Return the line that the open turn is about: the last that was heard when it began."""
+    """Return the line that the open turn is about: the last that was heard when it began, before what a group or
+    callboard noted besides.
+    """
     turn = state.desk.turn
     found: Line | None = None
     for line in state.lines:
         if turn is not None and line.turn == turn.id and not isinstance(line, Summed):
             if not isinstance(line, Heard):
                 break
-            found = line
+            found = line if found is None or not _is_note(line) else found
     return found
+
+
+def _is_note(line: Heard) -> bool:
+    return all(part.speaker in (line.group, SPEAKER) for part in line.parts)
 
 
 def evolve(state: AgentState, event: Event) -> AgentState:
@@ -102,7 +112,8 @@ def evolve(state: AgentState, event: Event) -> AgentState:
         case ContextSummarised(lines=lines, text=text):
             return _less(state, lines, text)
         case ModelAttemptFailed(kind=kind) if kind == TOO_LONG and event.sent and state.model and state.spec:
-            return _learnt(state, state.model.model, state.spec.window.tokens, state.model.tokens)
+            most = int(state.model.tokens * MOST)
+            return _learnt(state, state.model.model, min(state.spec.window.tokens, most), state.model.tokens)
         case ModelCallFinished(usage=usage) if usage and not usage.estimated and state.model:
             return _learnt(state, state.model.model, usage.input_tokens, state.model.tokens)
         case _:
@@ -110,9 +121,8 @@ def evolve(state: AgentState, event: Event) -> AgentState:
 
 
 def _learnt(state: AgentState, model: str, counted: int, tokens: int) -> AgentState:
-    if tokens < COUNTED or counted <= 0:
-        return state
-    return replace(state, weights={**state.weights, model: min(max(counted / tokens, 0.2), 5.0)})
+    found = counted / tokens if tokens >= COUNTED else 0.0
+    return replace(state, weights={**state.weights, model: found}) if LEAST <= found <= MOST else state
 
 
 def _less(state: AgentState, count: int, text: Text) -> AgentState:
@@ -121,7 +131,8 @@ def _less(state: AgentState, count: int, text: Text) -> AgentState:
     assert turn is not None and state.spec is not None
     before = next((line.lines - 1 for line in lines[:count] if isinstance(line, Summed)), 0)
     kept = [line for line in lines[:count] if line is pinned]
-    most = int(state.spec.window.tokens * SUMMARY)
+    gone = sum(tokens_of(messages_of(line, layout_of(state))) for line in lines[:count] if line is not pinned)
+    most = min(int(state.spec.window.tokens * SUMMARY), gone)
     summary = Summed(turn.id, text, count - len(kept) + before, most)
     context = of([summary, *kept, *lines[count:]], layout_of(state))
     return replace(within(state, context), over=0, summed=None, compiled=None, notes=())

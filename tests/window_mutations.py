@@ -6,7 +6,7 @@ from .mutations import Mutant
 
 WINDOWS, SUMMING, PROMPT = "projections/windows.py", "actors/summarising.py", "projections/prompt.py"
 CALLS, AGENT, CONTEXTS = "actors/calls.py", "projections/agent.py", "projections/contexts.py"
-FITS, MARKED = ("tests/test_windows.py",), ("tests/test_marks.py",)
+FITS, MARKED, SUMS = ("tests/test_windows.py",), ("tests/test_marks.py",), ("tests/test_summaries.py",)
 
 WINDOW_MUTANTS = (
     Mutant("a prompt of any size goes out", SUMMING, "if tokens <= room(window) or", "if True or", FITS),
@@ -25,8 +25,16 @@ WINDOW_MUTANTS = (
     Mutant("a summary is streamed as a word", "actors/calling.py", "aloud=not request.summarises", "aloud=True", FITS),
     Mutant("an agent without state remembers", CONTEXTS, "state.spec is not None and state.spec.stateless:",
            "state.spec is None:", FITS),
-    Mutant("nothing is learnt of how a provider counts", WINDOWS, "if tokens < COUNTED or counted <= 0:", "if True:",
+    Mutant("nothing is learnt of how a provider counts", WINDOWS, "if tokens >= COUNTED else 0.0", "if False else 0.0",
            FITS),
+    Mutant("a count that cannot be is learnt", WINDOWS, "if LEAST <= found <= MOST else state", "if found else state",
+           SUMS),
+    Mutant("a summary takes more room than what it stands for", WINDOWS, "* SUMMARY), gone)", "* SUMMARY), 10**9)",
+           SUMS),
+    Mutant("a summary of blanks is shown", AGENT, "text if text.strip() else Text()", "text", SUMS),
+    Mutant("a note is what the turn is about", WINDOWS, "if found is None or not _is_note(line) else found", "", SUMS),
+    Mutant("a summary of its turn is taken for a request", CONTEXTS,
+           "said = (n for n in mine if not isinstance(self.lines[n], Summed))", "said = mine", SUMS),
     Mutant("results stand without marks", PROMPT, 'fenced(shortened(text, most) if most else text, "result")',
            "str(shortened(text, most) if most else text)", MARKED),
     Mutant("what others say stands without marks", PROMPT,
