@@ -25,7 +25,7 @@ from .commands import Begin, Command, Refuse, TakeAttempt, TakeReply
 from .model import ModelReply, ModelRequest
 from .providers import Hand
 from .slots import Refused, Slot, as_model_error
-from .storable import storable, storable_arguments
+from .storable import storable, storable_arguments, storable_name
 
 if TYPE_CHECKING:
     from .agent_actor import AgentActor
@@ -225,8 +225,9 @@ def _taken(request: ModelRequest, reply: ModelReply, system: System, cause: str)
     uses: list[tuple[str, str]] = []
     for name, arguments in reply.uses:
         clean, n = storable_arguments(arguments)
-        uses.append((storable(name)[0], clean))
-        replaced += n
+        named, m = storable_name(name)
+        uses.append((named, clean))
+        replaced += n + m
     usage, model, reason = reply.usage, storable(reply.model)[0], storable(reply.finish_reason)[0]
     if usage is None and request.hold is not None:
         said = tokens_in(text) + sum(tokens_in(name + arguments) for name, arguments in uses)

@@ -15,6 +15,12 @@ MARK = "\ufffd"
 WRONG = re.compile("[\0\ud800-\udfff]+")
 """Characters that cannot be stored."""
 
+LONGEST_NAME = 64
+"""Characters of a tool's name; what a model calls otherwise is cut."""
+
+NO_NAME = re.compile("[^A-Za-z0-9_-]")
+"""Characters that no tool's name has, and that providers refuse when they are sent back."""
+
 
 def storable(text: str) -> tuple[str, int]:
     """Return `text` with NUL and lone surrogates replaced, cut to what an event holds; and how many were.
@@ -31,6 +37,14 @@ def storable(text: str) -> tuple[str, int]:
         cut = f"\n[cut: {len(text):,} characters in all]"
         clean = data[: MAX_TEXT - len(cut)].decode(errors="ignore") + cut
     return clean, replaced
+
+
+def storable_name(name: str) -> tuple[str, int]:
+    """Return the name of a tool that a model wants in characters that names have; and how many were replaced. Pure.
+
+    So it can be sent back, and stands in prompts as a name, whatever the model wrote.
+    """
+    return NO_NAME.subn("_", name[:LONGEST_NAME])
 
 
 def storable_arguments(arguments: str) -> tuple[str, int]:
