@@ -116,7 +116,8 @@ def _symptom(
 ) -> Symptom:  # fmt: skip
     owner, name = f"agent-{task.owner}", name_of(stream)
     concerned = [one for one in (owner, task.by) if one in board.holders] or board.holders[:1] or [stream]
-    has = f"{task.owner} has it" if task.owner else "nobody has it"
+    who = task.owner if task.owner.isprintable() else repr(task.owner)  # a sentence of callboard's own stays one
+    has = f"{who} has it" if who else "nobody has it"
     text = f"the task {id} on the board {name} was due {task.said} and is {task.status}; {has}"
     positions = (task.position,) if event is None else (task.position, event.position)
     about = f"{name}/{id}"
