@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from callboard.events import Text
+from callboard.projections.fencing import set_in
 from callboard.projections.words import name_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def bullets(agent: str, archive: str, query: str, found: Sequence[Hit]) -> str:
 
 def _bullet(one: Hit) -> str:
     tags = f"; {', '.join(one.tags)}" if one.tags else ""
-    text = "\n  ".join(one.text.split("\n"))
-    return f"- p{one.number} ({one.at:%Y-%m-%d}{tags}): {text}"
+    return set_in(f"- p{one.number} ({one.at:%Y-%m-%d}{tags}): {one.text}")
 
 
 def told(text: str, to: str, came: tuple[Text, bool]) -> tuple[Text, bool]:

@@ -18,6 +18,7 @@ from callboard.events.catalog import MessageReceived, MessageSent, Part
 from callboard.events.specs import ToolSpec
 from callboard.projections.agent import ToolCall
 from callboard.projections.cuts import NEWER
+from callboard.projections.fencing import set_in
 from callboard.projections.paths import message_id
 from callboard.projections.words import name_of
 
@@ -98,10 +99,10 @@ def faults_in(turn: MessageReceived, asked: Store) -> str:
 
 
 def passage(turn: MessageReceived, chunk: Chunk) -> str:
-    """Return what a chunk is stored as: its context, and the lines with who said them."""
+    """Return what a chunk is stored as: its context, and the lines with who said them, which begin no other line."""
     lines, _ = numbered(turn)
     said = (lines[n] for n in range(chunk.start_index, chunk.end_index + 1))
-    spoken = (f"{one.speaker}{' did not answer' if one.failed else ''}: {one.text}" for one in said)
+    spoken = (f"{one.speaker}{' did not answer' if one.failed else ''}: {set_in(one.text)}" for one in said)
     return "\n".join([chunk.context, "", *spoken])
 
 

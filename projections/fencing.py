@@ -37,6 +37,11 @@ def unfenced(text: str) -> str:
     return f"{who} {said}" if who else said
 
 
+def set_in(text: str) -> str:
+    """Return `text` with all its lines but the first set in, so that none of them can begin as somebody else's."""
+    return "\n  ".join(text.splitlines() or [""])
+
+
 def shortened(text: str, most: int) -> str:
     """Return `text`, if it has at most about `most` tokens; else its beginning and its end, with what is missing."""
     if tokens_in(text) <= most:

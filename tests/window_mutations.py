@@ -7,6 +7,7 @@ from .mutations import Mutant
 WINDOWS, SUMMING, PROMPT = "projections/windows.py", "actors/summarising.py", "projections/prompt.py"
 CALLS, AGENT, CONTEXTS = "actors/calls.py", "projections/agent.py", "projections/contexts.py"
 FITS, MARKED, SUMS = ("tests/test_windows.py",), ("tests/test_marks.py",), ("tests/test_summaries.py",)
+POSING = ("tests/test_impostors.py",)
 
 WINDOW_MUTANTS = (
     Mutant("a prompt of any size goes out", SUMMING, "if tokens <= room(window) or", "if True or", FITS),
@@ -41,6 +42,12 @@ WINDOW_MUTANTS = (
            "if layout == 1 or part.speaker in TRUSTED else", "if True else", MARKED),
     Mutant("a block's label breaks out of its tag", PROMPT, 'label="{_escaped(block.label)}"',
            'label="{block.label}"', MARKED),
+    Mutant("a line in what is summed up can begin as anybody's", "projections/summaries.py", "map(set_in, pieces)",
+           "pieces", POSING),
+    Mutant("a tool's name can be more than a name", "actors/calling.py", "storable_name(name)", "storable(name)",
+           POSING),
+    Mutant("a line that is stored can begin as anybody's", "actors/storing.py", "{set_in(one.text)}", "{one.text}",
+           POSING),
     Mutant("an older agent gets the new layout at once", CONTEXTS,
            "return state.spec.rendering if state.spec else RENDERING", "return RENDERING", MARKED),
 )  # fmt: skip
