@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from callboard import Agent, Block, Group, ModelReply, ModelRequest, RoundRobin, System, Window
+from callboard.events import ModelError
 
 from .scripted import Scenario, script
 from .world import pay, search
@@ -18,6 +21,20 @@ def talkative(request: ModelRequest) -> ModelReply:
     if request.summarises:
         return ModelReply(f"{request.summarises} lines about tides")
     return ModelReply(f"{LONG} {request.id}")
+
+
+def strict(request: ModelRequest) -> ModelReply:
+    """Take in few messages, whatever the window of the agent says."""
+    if len(request.messages) > 5:
+        raise ModelError("too long", kind="context", retry=False)
+    return talkative(request)
+
+
+def forgetful(request: ModelRequest) -> ModelReply:
+    """Have no summary to give."""
+    if request.summarises:
+        raise ModelError("no", kind="auth", retry=False)
+    return talkative(request)
 
 
 async def four(system: System) -> list[str]:
@@ -57,4 +74,11 @@ WINDOWED = [
         script({"a": [("pay", {}), ("search", {"query": "x"})]}),
         paying,
     ),
+    Scenario(
+        "window: the provider finds a prompt too long",
+        (replace(_agent("a", blocks=(PLAN,)), window=128_000),),
+        strict,
+        four,
+    ),
+    Scenario("window: lines leave without a summary", (_agent("a"),), forgetful, four),
 ]
