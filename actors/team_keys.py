@@ -124,7 +124,7 @@ class AgentKeys(Keys):
     fallback: _Words | dict[str, _Words | list[_Words]] = ""
     limits: object = None
     output: str | dict[str, JsonValue] = {}
-    window: int | WindowKeys = 0
+    window: object = None
     stateless: bool = False
     archive: str = ""
 

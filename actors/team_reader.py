@@ -28,6 +28,7 @@ from .team_keys import (
     PriceKeys,
     ShareKeys,
     UseKeys,
+    WindowKeys,
 )
 from .team_talk import code_at, read_pattern, read_until
 from .toml import Faults, nearest, shown
@@ -152,10 +153,8 @@ class Reader:
         edits = bool(keys.persona or keys.human) or any(block and block.access == "write" for block in blocks)
         edits = edits or self._is_lent(name)
         tools = [self._tool(tool, "agents", name, "tools", n, edits=edits) for n, tool in enumerate(keys.tools)]
-        given = keys.model_dump(exclude_unset=True, exclude={"blocks", "tools", "limits"})
-        if isinstance(given.get("window"), dict):
-            with self.faults.finding("agents", name, "window"):
-                given["window"] = Window(**given.pop("window"))
+        given = keys.model_dump(exclude_unset=True, exclude={"blocks", "tools", "limits", "window"})
+        window = self._window(keys.window, "agents", name, "window")
         limits = self._limits(keys.limits, "agents", name, "limits")
         if "archive" in given:
             with self.faults.finding("agents", name, "archive"):
@@ -168,7 +167,22 @@ class Reader:
                 given["output"] = output
         with self.faults.finding("agents", name):
             if fine:
-                self.agents[name] = Agent(name, **given, blocks=_found(blocks), tools=_found(tools), limits=limits)
+                self.agents[name] = Agent(
+                    name, **given, blocks=_found(blocks), tools=_found(tools), limits=limits, window=window
+                )
+
+    def _window(self, value: object, *path: str | int) -> Window | int | None:
+        found: Window | int | None = None
+        with self.faults.finding(*path):
+            if isinstance(value, dict):
+                keys = self.faults.keys(WindowKeys, value, *path)
+                found = Window(**keys.model_dump(exclude_unset=True)) if keys is not None else None
+            elif isinstance(value, int) and not isinstance(value, bool):
+                Window(value)  # says what is wrong with it
+                found = value
+            elif value is not None:
+                self.faults.add(f"a number of tokens or a table is wanted, found {shown(value)}", *path)
+        return found
 
     def _limits(self, value: object, *path: str | int) -> Limits | None:
         keys = self.faults.keys(LimitKeys, value, *path) if value is not None else None
