@@ -91,6 +91,7 @@ class AgentState:
         summed: What a summary says, and of how many lines, until they have left the window.
         beside: Steps of this turn that were no words of the agent's own.
         weights: How many tokens each model counts where we count one, as its answers showed.
+        head: About how many tokens its last prompt had besides the history.
     """
 
     spec: AgentSpec | None = None
@@ -124,6 +125,7 @@ class AgentState:
     summed: tuple[int, Text] | None = None
     beside: int = 0
     weights: dict[str, float] = field(default_factory=dict[str, float])
+    head: int = 0
 
     @property
     def abilities(self) -> tuple[ToolSpec, ...]:

@@ -6,10 +6,17 @@ last thing that was said in it.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from callboard.events import Event, Text
-from callboard.events.catalog import ContextSummarised, ModelAttemptFailed, ModelCallDeferred, ModelCallFinished
+from callboard.events.catalog import (
+    ContextSummarised,
+    ModelAttemptFailed,
+    ModelCallDeferred,
+    ModelCallFinished,
+    ModelCallStarted,
+)
 from callboard.events.specs import WindowSpec
 
 from .contexts import layout_of, of, within
@@ -26,6 +33,9 @@ TOO_LONG = "context"
 
 RESULT, RESULTS = 0.2, 0.5
 """Which part of the window one tool result may fill, and those of one reply together."""
+
+AROUND = 60
+"""Tokens that a result has besides its text: its message, its marks, and what says that it was cut."""
 
 SUMMARY = 0.1
 """Which part of the window a summary may fill, and no more than what it takes the place of."""
@@ -51,10 +61,17 @@ def room(window: WindowSpec) -> int:
 
 
 def most_of_result(state: AgentState) -> int:
-    """Return about how many tokens the prompt shows of a tool's result: what comes of one reply shares the window."""
+    """Return about how many tokens the prompt shows of a tool's result: what comes of one reply shares what the
+    instructions, the tools, the request and the reply itself leave of the window.
+    """
     assert state.spec is not None
-    beside = next((len(line.uses) for line in reversed(state.lines) if isinstance(line, Replied)), 1)
-    return max(int(state.spec.window.tokens * min(RESULT, RESULTS / max(beside, 1))), 50)
+    window, reply = state.spec.window, next((n for n in reversed(state.lines) if isinstance(n, Replied)), None)
+    beside = max(len(reply.uses), 1) if reply else 1
+    stays = [line for line in (request(state), reply) if line is not None]
+    taken = state.head + sum(tokens_of(messages_of(line, layout_of(state))) for line in stays)
+    left = room(window) / weight(state, state.spec.model) - taken
+    most = min(window.tokens * RESULT, min(window.tokens * RESULTS, left) / beside - AROUND)
+    return max(int(most), 50)
 
 
 def leaving(state: AgentState, full: int) -> int:
@@ -91,13 +108,14 @@ def request(state: AgentState) -> Line | None:
     callboard noted besides.
     """
     turn = state.desk.turn
-    found: Line | None = None
-    for line in state.lines:
-        if turn is not None and line.turn == turn.id and not isinstance(line, Summed):
-            if not isinstance(line, Heard):
-                break
-            found = line if found is None or not _is_note(line) else found
-    return found
+    mine: list[Line] = []
+    for line in reversed(state.lines):
+        if turn is None or line.turn != turn.id or isinstance(line, Summed):
+            break
+        mine.append(line)
+    heard = list(takewhile(lambda line: isinstance(line, Heard), reversed(mine)))
+    said = [line for line in heard if isinstance(line, Heard) and not _is_note(line)]
+    return said[-1] if said else heard[0] if heard else None
 
 
 def _is_note(line: Heard) -> bool:
@@ -109,6 +127,8 @@ def evolve(state: AgentState, event: Event) -> AgentState:
     match event:
         case ModelCallDeferred(tokens=tokens):
             return replace(state, model=None, over=tokens, beside=state.beside + 1)
+        case ModelCallStarted(tokens=tokens) if state.model and not state.model.summarises:
+            return replace(state, head=max(tokens - state.tokens, 0))
         case ContextSummarised(lines=lines, text=text):
             return _less(state, lines, text)
         case ModelAttemptFailed(kind=kind) if kind == TOO_LONG and event.sent and state.model and state.spec:

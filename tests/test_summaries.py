@@ -6,7 +6,7 @@ import pytest
 
 from callboard import Agent, MemoryStore, System, Window
 from callboard.actors.model import ModelReply, ModelRequest
-from callboard.actors.testing import ScriptedModel, words_in
+from callboard.actors.testing import ScriptedModel, calls, words_in
 from callboard.events import Text
 from callboard.events.catalog import (
     AgentStarted,
@@ -105,3 +105,16 @@ async def test_nothing_is_learnt_from_a_count_that_cannot_be(counted: int) -> No
         ref = await system.start(Agent("a", "You are a. " * 2_000, window=20_000))
         assert [(await ref.ask(f"question {n}")).text for n in range(2)] == ["ok", "ok"]
         assert (await system.look("agent-a")).weights == {}
+
+
+async def test_results_share_what_instructions_and_tools_leave_of_the_window() -> None:
+    def read(page: int) -> str:
+        """Read."""
+        return "x" * 100_000
+
+    many = calls(*(("read", {"page": n}) for n in range(20)))
+    model = ScriptedModel({"a": [many, "done"]})
+    async with System.open(MemoryStore(), model=model) as system:
+        ref = await system.start(Agent("a", "You read. " * 2_400, tools=[read], window=16_000))
+        assert (await ref.ask("go")).text == "done"
+    assert 12_000 < tokens_of(model.requests[1].messages) <= 0.9 * 16_000
