@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from callboard.events import SpecError
 
@@ -175,7 +175,7 @@ class Reader:
         found: Window | int | None = None
         with self.faults.finding(*path):
             if isinstance(value, dict):
-                keys = self.faults.keys(WindowKeys, value, *path)
+                keys = self.faults.keys(WindowKeys, cast("object", value), *path)
                 found = Window(**keys.model_dump(exclude_unset=True)) if keys is not None else None
             elif isinstance(value, int) and not isinstance(value, bool):
                 Window(value)  # says what is wrong with it
