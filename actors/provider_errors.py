@@ -24,7 +24,7 @@ TOO_LONG = "context_length_exceeded"
 _TOO_LONG = re.compile(
     r"context ?(length|size|window)|reduce the length of the (messages|prompt|input)|"
     r"(prompt|input) is too long|too many (input |prompt )?tokens|"
-    r"(token|input) counts?\b.{0,40}\bexceed|input tokens exceed|tokens.{0,40} must be <=",
+    r"(token|input) counts?\b.{0,40}\bexceed|input tokens exceed|inputs` tokens.{0,40} must be <=",
     re.IGNORECASE,
 )
 """How others say so, who have no code for it."""

@@ -67,7 +67,13 @@ async def test_it_is_known_in_the_midst_of_a_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(400, "bad tool schema"), (429, "too many tokens per minute"), (503, "no context window free")]
+    ("status", "said"),
+    [
+        (400, "bad tool schema"),
+        (400, "max_tokens must be <= 4096"),
+        (429, "too many tokens per minute"),
+        (503, "no context window free"),
+    ],
 )
 async def test_what_is_wrong_otherwise_is_no_long_prompt(status: int, said: str) -> None:
     assert (await kind(refusing(status, {"error": {"message": said}})))[0] != "context"
