@@ -63,7 +63,7 @@ def test_a_choice_by_tool_gives_the_word_and_is_recorded_with_its_reason() -> No
     assert made.talking == ["Bo"]
     assert choice(made) == ChoiceMade(
         id="k/g", turn=1, by="boss", tool="choose_next_speaker", options=NAMES,
-        raw=Text('{"choice": "Bo", "reason": "knows tides"}'), choice="Bo", read="tool", reason="knows tides",
+        raw=Text('{"choice": "Bo", "reason": "knows tides"}'), choice="Bo", read="tool", reason=Text("knows tides"),
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import anyio
 import pytest
@@ -54,7 +53,7 @@ def older(row: Row, version: int, **fields: object) -> Row:
 
 def test_older_logs_have_them_as_they_stood_in_the_data() -> None:
     message, passage, choice = (encode("agent-a", 1, NewEvent(event), salt=bytes(16)) for event in EVENTS)
-    assert read(older(message, 1, params=cast(MessageReceived, EVENTS[0]).params)) == EVENTS[0]
+    assert read(older(message, 1, params=EVENTS[0].params)) == EVENTS[0]
     assert read(older(passage, 1, tags=[SECRET, "é\n"], metadata={"by": SECRET})) == EVENTS[1]
     assert read(older(choice, 1, reason=SECRET)) == EVENTS[2]
     with pytest.raises(DamagedEvent):

@@ -130,7 +130,9 @@ def test_what_ended_a_turn_is_shown_in_words():
 
 
 def test_a_choice_is_shown_once_as_it_was_read():
-    made = ChoiceMade(id="t/g", turn=1, by="a", tool="vote", options=("x", "y"), choice="x", read="tool", reason="ok")
+    made = ChoiceMade(
+        id="t/g", turn=1, by="a", tool="vote", options=("x", "y"), choice="x", read="tool", reason=Text("ok")
+    )
     group = RecordedEvent(1, "group-g", 1, NOON, None, b"", made)
     assert shown(*ended_with(A, "vote", '{"choice": "x"}'), group) == "a\n  → vote x: ok\n"
 
