@@ -45,6 +45,18 @@ def checked_fields(
     return found
 
 
+def check_access(what: str, access: object, writers: object) -> None:
+    """Check who may edit a block, as whoever declares it says; `what` says which it is.
+
+    Raises:
+        SpecError: The access is neither `read` nor `write`, or the writers are no names.
+    """
+    if access not in ("read", "write"):
+        raise SpecError(f"{what} has access {access!r}; 'read' or 'write' is wanted")
+    if isinstance(writers, str):
+        raise SpecError(f"{what} has the writers {writers!r}; a tuple of names is wanted")
+
+
 def _text(text: object, what: str) -> str:
     if not isinstance(text, str):
         raise SpecError(f"{what} is {type(text).__name__}, a string is wanted")

@@ -23,7 +23,7 @@ from callboard.projections.prompt import RENDERING
 
 from . import fallbacks, own_tools
 from .archive_spec import Archive, checked_archive
-from .block_fields import checked_fields
+from .block_fields import check_access, checked_fields
 from .code import address_of, fields_of
 from .forms import as_held, form_of
 from .limits import Limits
@@ -78,6 +78,7 @@ class Block:
     def __post_init__(self) -> None:
         checked_name(self.label, "a block")
         checked_text(self.value, f"the value of block {self.label!r}")
+        check_access(f"block {self.label!r}", self.access, self.writers)
         fields = checked_fields(
             f"block {self.label!r}", description=self.description, limit=self.limit, locked=self.locked,
             tags=self.tags, metadata=self.metadata,

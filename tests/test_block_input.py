@@ -16,7 +16,7 @@ from callboard.actors import editing, inbox
 from callboard.actors.block_ref import BlockRef
 from callboard.actors.schema import faults_of
 from callboard.actors.testing import ScriptedModel, calls
-from callboard.events import KeyReused, NoSuchBlock, NoSuchVersion, SQLiteStore, TextRefused
+from callboard.events import KeyReused, NoSuchBlock, NoSuchVersion, SpecError, SQLiteStore, TextRefused
 from callboard.projections.block import difference
 from callboard.scripts.main import main
 
@@ -207,6 +207,17 @@ async def test_a_key_counts_for_one_edit_also_in_a_log_that_nobody_has_open(tmp_
         assert (await editing.edit_alone(store, again)).startswith("done")
         with pytest.raises(KeyReused):
             await editing.edit_alone(store, again.model_copy(update={"fields": {"text": "two"}}))
+
+
+# -- who may edit -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"), [({"access": "reed"}, "'read' or 'write' is wanted"), ({"writers": "boss"}, "a tuple of names")]
+)
+def test_access_that_is_misspelt_is_no_leave_to_write(wrong: dict[str, str], why: str) -> None:
+    with pytest.raises(SpecError, match=why):
+        Block("plan", **wrong)  # type: ignore[arg-type]
 
 
 # -- sizes ------------------------------------------------------------------------------------------
