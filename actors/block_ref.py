@@ -111,6 +111,7 @@ class BlockRef:
         Raises:
             RequestFailed: The edit was refused; says why.
             TextRefused: A text, the key or the name cannot be recorded.
+            KeyReused: The key came before with another edit.
         """
         return await self.edit("memory_append", {"text": text}, key=key, by=by)
 

@@ -66,6 +66,7 @@ async def edit(system: System, command: inbox.Edit) -> str:
         SpecError: A new label cannot be.
         TextRefused: A text or a name cannot be recorded.
         NoSuchBlock: There is no such block.
+        KeyReused: Something else was done under its key.
     """
     stream = f"block-{command.block}"
     said = await delivery_of(Library.of(system), command)
