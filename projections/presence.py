@@ -45,7 +45,7 @@ class Presence:
 
     def _tell(self, refused: BlockEditRefused) -> None:
         """Note whose text the answer to a refused edit shows."""
-        parts = (self.blame.runs(at, at + size) for at, size in quoted_in(refused.text, self.blame.value))
+        parts = (self.blame.runs(start, end) for start, end in quoted_in(refused.text, self.blame.value))
         for owner in {owner for runs in parts for owner, size in self._sizes(runs) if size}:
             self._answers.setdefault(owner, []).append((refused.to, refused.id))
 

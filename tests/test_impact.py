@@ -97,18 +97,19 @@ async def test_an_answer_that_shows_no_line_is_none_that_a_text_came_by() -> Non
 @pytest.mark.parametrize(
     ("answer", "parts"),
     [
-        ("refused: 'x' does not stand in the block; it reads:\none\ntwo", ["one", "two"]),
+        ("refused: 'x' does not stand in the block; it reads:\none\ntwo", ["one\ntwo"]),
         (
             "refused: a changed it. What stands in it now, against your text (- yours, + now):\n one\n-two\n+thr",
             ["one"],
         ),
         ("refused: of its 9 lines, 3 to 4 read:\nth [99,000 characters in all]", ["th"]),
+        ("refused: it reads:\nthree\none", ["one", "three"]),
         ("refused: one, two, three", []),
     ],
 )
 def test_whole_lines_and_beginnings_are_found_in_an_answer(answer: str, parts: list[str]) -> None:
     value = "one\ntwo\nthree"
-    assert [value[at : at + size] for at, size in quoted_in(answer, value)] == parts
+    assert [value[start:end] for start, end in quoted_in(answer, value)] == parts
 
 
 async def test_lines_that_leave_a_block_for_an_archive_are_an_edit_of_the_call() -> None:
