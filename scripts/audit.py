@@ -40,9 +40,8 @@ ANSWERS, REFUSALS, UNBEGUN, CHANGED, OF_GROUP, OF_LOG, STARTED = (set(types) for
 FIRST = {"system": "LogCreated"} | {type.removesuffix("Started").lower(): type for type in STARTED}
 """The first event of each kind of stream."""
 
-TYPES = dict.fromkeys({*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}, 1) | {
-    "ChoiceMade": 2
-}
+ALL = {*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}
+TYPES = dict.fromkeys(ALL, 1) | {"ChoiceMade": 2}
 """Every type with its newest schema version."""
 NAMES = "position stream version type schema_version data content salt key correlation_id causation_id recorded_at"
 COLUMNS = [*NAMES.split(), "chain"]
@@ -130,7 +129,7 @@ class Audit:
             return b""
 
     def _refers(self, data: Data) -> None:
-        for text in list(text_fields(self.row["type"], data)):
+        for text in list(text_fields(data)):
             stream, version, n, *_ = self._placed(text)
             count = self.texts.get(stream, {}).get(version, 0)  # none where there is no such event yet
             redacted = count is None and (stream, version) in self.redacted
@@ -279,11 +278,11 @@ def compact(values: list[Any]) -> bytes:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogateescape")
 
 
-def text_fields(type: str, data: Data) -> Iterator[Any]:
+def text_fields(data: Data) -> Iterator[Any]:
     """Yield what stands in `data` for a text: a number, or an array that refers to another event."""
-    names = ("text", "arguments", "put", "raw", "note", "tools", "reason")  # a reason may be a plain string
-    yield from (data[name] for name in names if name in data and (name != "reason" or not isinstance(data[name], str)))
-    yield from (data[name] for name in ("params", "metadata", "tags") if isinstance(data.get(name), int))
+    yield from (data[name] for name in ("text", "arguments", "put", "raw", "note", "tools") if name in data)
+    more = (data.get(name) for name in ("reason", "params", "metadata", "tags"))  # plain ones are in the data itself
+    yield from (text for text in more if isinstance(text, int) or [*map(type, text or ())][1:2] == [int])
     yield from (one[1] for one in (*data.get("parts", ()), *data.get("quotes", ())))
     yield from (use["arguments"] for use in data.get("uses", ()))
     cue, scaling = data.get("cue") or Data(), data.get("scaling") or Data()
