@@ -160,18 +160,21 @@ async def converse(
     async with AsyncExitStack() as stack:
         store = log if not isinstance(log, Path) else await stack.enter_async_context(SQLiteStore.open(log))
         request = await _joined(store, recipient.stream, request)
-        system = await stack.enter_async_context(system_of(team, store, model))
-        for spec in team.roots:
-            await system.start(spec)
-        outcome, shown = None, Transcript(out) if out else None
-        with asking or anyio.CancelScope():
-            outcome = await _ask(Ref(recipient.stream, system), request, shown)
-            await _wait_for_jobs(store, recipient.stream, outcome, shown)
-        if outcome is None:
-            return FOUND
-        outcome.seconds = anyio.current_time() - began
-        _tell(outcome, log if isinstance(log, Path) else None, out)
-        return FOUND if outcome.error else FINE
+        async with system_of(team, store, model) as system:
+            for spec in team.roots:
+                await system.start(spec)
+            outcome, shown = None, Transcript(out) if out else None
+            request = replace(request, key=request.key or system.outside.key())
+            with asking or anyio.CancelScope():
+                outcome = await _ask(Ref(recipient.stream, system), request, shown)
+                await _wait_for_jobs(store, recipient.stream, outcome, shown)
+            if outcome is not None:
+                outcome.seconds = anyio.current_time() - began
+                _tell(outcome, log if isinstance(log, Path) else None, out)
+                return FOUND if outcome.error else FINE
+        if await store.find(recipient.stream, f"re:{request.key}/{recipient.name}") is not None:
+            say(f"it was answered meanwhile; the same command with --key {request.key} prints the answer")
+        return FOUND
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import anyio
 from callboard.actors.system import GRACE
 from callboard.scripts.border import say
 
-GOES_ON = "what was done is in the log, and the same command goes on where it stopped"
+GOES_ON = "what was done is in the log, and the same command goes on with what is open"
 
 
 async def interruptible(work: Callable[[anyio.CancelScope], Awaitable[int]]) -> int:

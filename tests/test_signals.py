@@ -49,3 +49,4 @@ def test_a_signal_lets_what_is_under_way_end_and_a_second_one_stops_at_once(
     with closing(sqlite3.connect(tmp_path / "team.db")) as log:
         [[ended]] = log.execute("SELECT count(*) FROM events WHERE type = 'TurnFinished'").fetchall()
     assert ended == (0 if second else 1)
+    assert ("it was answered meanwhile; the same command with --key " in done.stderr) is not second
