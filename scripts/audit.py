@@ -285,8 +285,7 @@ def text_fields(data: Data) -> Iterator[Any]:
     yield from (text for text in more if isinstance(text, int) or [*map(type, text or ())][1:2] == [int])
     yield from (one[1] for one in (*data.get("parts", ()), *data.get("quotes", ())))
     yield from (use["arguments"] for use in data.get("uses", ()))
-    cue, scaling = data.get("cue") or Data(), data.get("scaling") or Data()
-    spec = data.get("spec") or scaling.get("template") or Data()
+    cue, spec = data.get("cue") or {}, data.get("spec") or (data.get("scaling") or {}).get("template") or {}
     yield from (one[name] for name, one in (("tools", cue), ("instructions", spec), ("value", spec)) if name in one)
 
 
