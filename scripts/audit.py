@@ -281,11 +281,11 @@ def compact(values: list[Any]) -> bytes:
 def text_fields(data: Data) -> Iterator[Any]:
     """Yield what stands in `data` for a text: a number, or an array that refers to another event."""
     yield from (data[name] for name in ("text", "arguments", "put", "raw", "note", "tools") if name in data)
-    more = (data.get(name) for name in ("reason", "params", "metadata", "tags"))  # plain ones are in the data itself
-    yield from (text for text in more if isinstance(text, int) or [*map(type, text or ())][1:2] == [int])
+    more = (data.get(name, ()) for name in ("reason", "params", "metadata", "tags"))
+    yield from (one for one in more if isinstance(one, int) or [*map(type, one)][1:2] == [int])  # else plain, as of old
     yield from (one[1] for one in (*data.get("parts", ()), *data.get("quotes", ())))
     yield from (use["arguments"] for use in data.get("uses", ()))
-    cue, spec = data.get("cue") or {}, data.get("spec") or (data.get("scaling") or {}).get("template") or {}
+    cue, spec = data.get("cue") or Data(), data.get("spec") or (data.get("scaling") or Data()).get("template") or Data()
     yield from (one[name] for name, one in (("tools", cue), ("instructions", spec), ("value", spec)) if name in one)
 
 
