@@ -320,8 +320,7 @@ class Actor(ABC, Generic[S]):
                 log.warning("append outcome unknown", actor=self.stream, error=error.why)
                 look = True
             if look:
-                after = store.read_stream(self.stream, after=self.version)
-                recorded = [event async for event in after]
+                recorded = [event async for event in store.read_stream(self.stream, after=self.version)]
         return recorded
 
     async def _is_new(self, one: Waiting) -> bool:

@@ -331,7 +331,7 @@ async def test_what_a_model_cannot_say_is_replaced_and_flagged() -> None:
     async with System.open(store, model=model) as system:
         await (await system.start(WRITER)).ask("Go.")
     replies = [e.data async for e in store.read_all() if isinstance(e.data, ModelCallFinished)]
-    assert (replies[0].text, replies[0].replaced) == ("x\ufffd\ufffd", 3)
+    assert (replies[0].text, replies[0].replaced) == ("x\ufffd\ufffd", 4)
     assert replies[0].uses[0].arguments == '{"text":"a\ufffdb"}'
 
 
