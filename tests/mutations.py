@@ -112,8 +112,7 @@ MUTANTS = (
     Mutant(
         "an append of unknown outcome counts as written",
         STEP,
-        "                recorded = [event async for event in after]\n",
-        "                del after\n"
+        "                recorded = [event async for event in store.read_stream(self.stream, after=self.version)]\n",
         "                return [\n"
         "                    RecordedEvent(0, self.stream, n, self.system.outside.now(), None, b'', one.data)\n"
         "                    for n, one in enumerate(new, start=self.version + 1)\n"
@@ -122,8 +121,8 @@ MUTANTS = (
     Mutant(
         "an append of unknown outcome counts as lost",
         STEP,
-        "                recorded = [event async for event in after]\n",
-        "                del after\n                return []\n",
+        "                recorded = [event async for event in store.read_stream(self.stream, after=self.version)]\n",
+        "                return []\n",
     ),
     # -- messages
     Mutant(
