@@ -236,15 +236,15 @@ class Actor(ABC, Generic[S]):
         if self.before is not None:
             await self.before.ended()
             self.before = None
-        known = await self.system.snapshots.load(self.stream, self.state)
-        self.state, self.version, causes = known
+        self.state, self.version, causes = await self.system.snapshots.load(self.stream, self.state)
         async for event in self.system.store.read_stream(self.stream, after=self.version):
             self.state, self.version = type(self).evolve(self.state, event.data), event.version
             if event.data.opens == "send":
                 causes[event.data.id] = event.ref
+        sends = self.state.desk.sends.items()  # what did not arrive is looked at like any before it goes out
+        self.out |= {id for id, sent in sends if await self.system.store.find(sent.recipient, id) is not None}
         if self._stopped:
             return
-        self.out.update(self.state.desk.sends)
         self._loaded = True
         if self.state.spec is None:
             return

@@ -346,4 +346,11 @@ MUTANTS = (
         "if not cancelling:",
         ("tests/test_guards.py",),
     ),
+    Mutant(
+        "a question that did not arrive is waited for",
+        STEP,
+        " if await self.system.store.find(sent.recipient, id) is not None}",
+        "}",
+        ("tests/test_guards.py",),
+    ),
 )

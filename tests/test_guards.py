@@ -5,6 +5,7 @@ import pytest
 
 from callboard import Agent, Group, ModelReply, ModelRequest, RequestFailed, System, tool
 from callboard.actors.commands import TakeAnswer
+from callboard.actors.courier import Courier
 from callboard.actors.testing import ScriptedModel, calls
 from callboard.events import MemoryStore, NewEvent, Text
 from callboard.events.catalog import MessageReceived, MessageSent, Part, SendCancelling, TurnCancelling, TurnStarted
@@ -88,6 +89,28 @@ async def test_a_tell_that_arrived_and_was_cancelled_is_over_though_nobody_heard
     async with System.open(store, model=ScriptedModel({})) as system:
         await system.quiet()
         assert not (await system.pending()).items
+
+
+async def test_an_agent_that_begins_again_waits_for_those_whom_its_questions_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, parts = MemoryStore(), (Part("user", Text("go")),)
+    async with System.open(store, model=ScriptedModel({})) as system:
+        for name in "abc":
+            await system.start(Agent(name))
+    sent = [
+        MessageReceived(id="k/a", sender="agent-user", parts=parts),
+        TurnStarted(id="k/a"),
+        MessageSent(id="k/a/1.1.1/b", recipient="agent-b", kind="ask", parts=parts),
+        MessageSent(id="k/a/1.2.1/c", recipient="agent-c", kind="ask", parts=parts),
+    ]
+    await store.append("agent-a", [NewEvent(event) for event in sent], expected_version=1)
+    arrived = MessageReceived(id="k/a/1.1.1/b", sender="agent-a", parts=parts)
+    await store.append("agent-b", [NewEvent(arrived)], expected_version=1)
+    monkeypatch.setattr(Courier, "post", lambda *_: None)  # type: ignore[reportUnknownLambdaType]
+    async with System.open(store, model=Deaf(), grace=0) as system:
+        await system.look("agent-a")
+        assert system.actor("agent-a").waits_for() == ["agent-b"]
 
 
 waits: list[anyio.Event] = []

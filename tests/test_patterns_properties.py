@@ -164,7 +164,7 @@ def answered(chance: Chance, key: str) -> None:
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_every_request_ends_whatever_happens_and_all_hear_all_in_order(name: str, ci: bool) -> None:
-    @settings(max_examples=200 if ci else 60, phases=PHASES)
+    @settings(max_examples=100 if ci else 60, phases=PHASES)
     @forall(st.data())
     def ends(data: st.DataObject) -> None:
         chance = begun(data, name)
