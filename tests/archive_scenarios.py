@@ -28,11 +28,11 @@ IN_TURNS: Wants = {
         insert("the tide turns", "sea"),
         insert("the moon pulls"),
         ("pay", {}),
-        (SEARCH, {"query": "moon"}),
         (UPDATE, {"id": "p1", "content": "the tide turns at noon"}),
     ],
     "b": [
         insert("The  MOON pulls"),
+        (SEARCH, {"query": "noon"}),  # what others of the same reply change, it may find or not
         (DELETE, {"id": "p2"}),
         (DELETE, {"id": "p2"}),
         (UPDATE, {"id": "p9", "content": "nobody"}),
