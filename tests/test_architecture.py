@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,12 +30,20 @@ def sources(folder: str) -> list[Path]:
     return [path for path in (ROOT / folder).glob("**/*.py") if "typings" not in path.parts]
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module
+            found.append((node.lineno, node.module))
+    return found
 
 
 def is_overload(node: ast.stmt) -> bool:
@@ -85,9 +93,8 @@ def test_type_checkers_see_the_folder(name: str) -> None:
 @pytest.mark.parametrize("folder", [*MAY_IMPORT, "tests"])
 def test_files_and_functions_stay_small(folder: str) -> None:
     for path in sources(folder):
-        text = path.read_text()
-        assert text.count("\n") <= 400, path
-        for node in ast.walk(ast.parse(text)):
+        assert path.read_text().count("\n") <= 400, path
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 50, f"{path}:{node.lineno}"
 
@@ -95,7 +102,7 @@ def test_files_and_functions_stay_small(folder: str) -> None:
 def test_everything_public_is_described() -> None:
     for folder in MAY_IMPORT:
         for path in sources(folder):
-            tree = ast.parse(path.read_text())
+            tree = parsed(path)
             assert ast.get_docstring(tree), path
             for node in tree.body:
                 named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
