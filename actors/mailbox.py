@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from callboard.events import MailboxFull
+from callboard.events import KeyReused, MailboxFull
 from callboard.events.catalog import MessageReceived
+from callboard.projections.uses import PEOPLE
 
-from .commands import Cancel, Command, Delivery, Receive
+from .commands import Cancel, Command, Configure, Delivery, Receive
 
 CAPACITY = 1_000
 """Requests of one sender that wait at most at one actor, what is recorded as waiting counted."""
@@ -76,6 +77,8 @@ class Mailbox:
     async def add(self, delivery: Delivery, *, wait: float = WAIT, known: bool = False) -> Waiting:
         """Add a delivery, once there is room; one that is `known` needs none. The same delivery twice in here is one.
 
+        One of somebody outside that says something else under a key of one in here has failed at once.
+
         Raises:
             MailboxFull: There was no room for `wait` seconds.
         """
@@ -98,6 +101,9 @@ class Mailbox:
     def _entered(self, waiting: Waiting) -> Waiting:
         delivery = waiting.delivery
         known = self._waiting.setdefault((type(delivery), delivery.id), waiting)
+        if known is not waiting and _asked(known.delivery) != _asked(delivery):
+            waiting.end(KeyReused(self._owner, delivery.id))
+            return waiting
         if known is waiting and isinstance(delivery, Receive):
             self._inside[delivery.sender] += 1
         return known
@@ -127,6 +133,17 @@ class Mailbox:
         """Let all in, and take out the deliveries: nobody will work on them here."""
         self._capacity = float("inf")
         return self.take()[1]
+
+
+def _asked(delivery: Delivery) -> tuple[object, ...]:
+    """Return what somebody outside wants under a key; nothing of what an actor sends, which is the same each time."""
+    match delivery:
+        case Receive(sender=sender) as said if sender == PEOPLE:
+            return said.kind, said.parts, said.params, said.conversation, said.edit, said.arguments, said.by
+        case Configure(fields=fields, by=by):
+            return fields, by
+        case _:
+            return ()
 
 
 def _is_request(waiting: Waiting) -> bool:

@@ -353,4 +353,11 @@ MUTANTS = (
         "}",
         ("tests/test_guards.py",),
     ),
+    Mutant(
+        "of two things under one key in the same instant the second counts as the first",
+        "actors/mailbox.py",
+        "_asked(known.delivery) != _asked(delivery)",
+        "False",
+        ("tests/test_block_input.py", "tests/test_system.py"),
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from asyncio import gather
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -196,6 +197,23 @@ async def test_a_key_that_comes_again_with_another_edit_is_no_success(other: Ask
         with pytest.raises(KeyReused):
             await other(plan)
         assert (await here.system.look("block-plan")).events == before and (await plan.spec()).label == "schedule"
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (lambda plan: plan.append("one", key="k"), lambda plan: plan.append("two", key="k")),
+        (lambda plan: plan.append("one", key="k"), lambda plan: plan.append("one", key="k", by="Ana")),
+        (lambda plan: plan.rename("first", key="k"), lambda plan: plan.rename("second", key="k")),
+    ],
+    ids=["another text", "another person", "another label"],
+)
+async def test_of_two_changes_under_one_key_in_the_same_instant_one_is_made(one: Asking, other: Asking) -> None:
+    async with home() as here:
+        plan = await here.system.start(Block("plan"))
+        first, second, same = await gather(one(plan), other(plan), one(plan), return_exceptions=True)
+        assert isinstance(second, KeyReused) and first == same and not isinstance(first, Exception)
+        assert (await here.system.look("block-plan")).events == 2
 
 
 async def test_a_key_counts_for_one_edit_also_in_a_log_that_nobody_has_open(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The asyncio face: start, ask, tell, stream, cancel, and what happens when it ends."""
 
 import threading
+from asyncio import gather
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +82,14 @@ async def test_the_same_key_gives_the_same_answer_and_another_text_is_refused() 
         assert await writer.ask("Go.", key="k") == first
         with pytest.raises(KeyReused):
             await writer.ask("Stop.", key="k")
+
+
+async def test_two_who_ask_something_else_under_one_key_at_once_do_not_hear_one_answer() -> None:
+    model = ScriptedModel({"writer": ["One."]})
+    async with System.open(MemoryStore(), model=model) as system:
+        writer = await system.start(WRITER)
+        answer, refused = await gather(writer.ask("Go.", key="k"), writer.ask("Stop.", key="k"), return_exceptions=True)
+        assert isinstance(refused, KeyReused) and answer == await writer.ask("Go.", key="k")
 
 
 async def test_two_who_ask_under_one_key_at_once_hear_one_answer() -> None:
