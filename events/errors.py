@@ -3,6 +3,7 @@
 CallboardError
 ├── LogError                    the log itself
 │   ├── NotALog                 no file, a directory, another program's file
+│   ├── LogDamaged              a file that SQLite cannot read any more
 │   ├── NewerFormat             written by a newer callboard
 │   ├── LogInUse                another process owns it for writing
 │   ├── LogUnwritable           the folder or the file may not be written
@@ -62,6 +63,16 @@ class NotALog(LogError):
         self.path, self.why = path, why
 
 
+class LogDamaged(LogError):
+    """The file of a log is damaged so that SQLite cannot open it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"{path} is a damaged callboard log: {why}; restore a backup (`callboard verify` says what is left of it)"
+        )
+        self.path, self.why = path, why
+
+
 class NewerFormat(LogError):
     """The log, or an event in it, was written by a newer callboard."""
 
@@ -96,11 +107,12 @@ class LossFound(LogError):
         whole: Position up to which it is as it was.
     """
 
-    def __init__(self, path: str, found: str, wanted: str, *, expected: int, whole: int) -> None:
-        super().__init__(
-            f"{path} is not what was written: {found}, but {wanted}; restore a backup,"
-            " or open it with accept_loss='why' to go on with what is there"
-        )
+    def __init__(self, path: str, found: str, wanted: str, *, expected: int, whole: int, readable: bool = True) -> None:
+        """Say what is lost; what SQLite does not find `readable` cannot be gone on with."""
+        mend = "restore a backup"
+        if readable:
+            mend += ", or open it with accept_loss='why' to go on with what is there"
+        super().__init__(f"{path} is not what was written: {found}, but {wanted}; {mend}")
         self.path, self.found, self.wanted = path, found, wanted
         self.expected, self.whole = expected, whole
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, suppress
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, cast
 from urllib.parse import quote
 
@@ -13,7 +14,8 @@ from pydantic_core import from_json
 from .anchor import BrokenAnchor, Head, anchor_of, read_anchor
 from .codec import Row, chain, chain_of
 from .errors import LossFound
-from .schema import APPLICATION_ID, BUSY, COLUMNS, EPOCH, primary_code
+from .header import APPLICATION_ID, Cut, cut_off, lengthened
+from .schema import BUSY, COLUMNS, EPOCH, primary_code
 
 WINDOW = 200_000
 """Events, counted from the newest, whose chain is computed again when a log is opened for writing."""
@@ -79,13 +81,34 @@ def compare(log: str, seen: Seen, file: str) -> Examined:
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the second where the words of the first are damaged
         if isinstance(error, sqlite3.Error) and primary_code(error) not in _UNREADABLE:
             raise
-        anchor = seen.anchor
-        if not (ours or anchor or seen.broken):
+        anchor, cut = seen.anchor, cut_off(file)
+        if not (ours or anchor or seen.broken or cut):
             return Examined("", False, None)  # no log, as far as one can see; who opens it will say what it is
         expected = anchor.position if anchor else 0
         wanted = f"its anchor saw position {expected}" if anchor else "it was a log"
-        loss = LossFound(log, f"SQLite says {str(error)!r}", wanted, expected=expected, whole=0)
+        whole = _left(file, cut)
+        found = str(cut or f"SQLite says {str(error)!r}")
+        if not expected or whole < expected:  # else it is an index that is damaged
+            found += f", and the first bad position is {whole + 1}"
+        loss = LossFound(log, found, wanted, expected=expected, whole=whole, readable=not cut)
         return Examined("", bool(anchor), loss)
+
+
+def _left(file: str, cut: Cut | None) -> int:
+    """Return the position up to which the events of a damaged file are whole; its indexes may be gone."""
+    whole, previous, hashes = 0, b"", dict[tuple[object, object], bytes]()
+    with (
+        suppress(sqlite3.Error, UnicodeDecodeError, OSError),
+        TemporaryDirectory(prefix="callboard-") as folder,
+        closing(read_only(lengthened(file, folder) if cut else file)) as left,
+    ):
+        with suppress(sqlite3.Error):
+            hashes = _redacted(left, 1)
+        while row := _row(left, whole + 1):
+            if _chained(previous, row, hashes) != row.chain:
+                break
+            whole, previous = row.position, row.chain
+    return whole
 
 
 def _roll_back(file: str) -> None:
@@ -139,17 +162,29 @@ def first_break(database: sqlite3.Connection, start: int) -> tuple[int, str] | N
             position += 1
             if row.position != position:
                 return position, "it is missing"
-            said = hashes.get((row.stream, row.version)) if row.content is None else None
-            computed = chain(previous, row) if said is None else chain_of(previous, row, said)
-            if computed != row.chain:
+            if _chained(previous, row, hashes) != row.chain:
                 return position, "it is not the event that was written there"
             known = versions.get(row.stream)
             if row.version != 1 + (_version_before(database, row) if known is None else known):
                 return position, f"it is {row.stream}@{row.version} out of turn"
             versions[row.stream], previous = row.version, row.chain
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        with suppress(sqlite3.Error, UnicodeDecodeError):  # the row before one that cannot be read is lost with it
+            row = _row(database, position + 1)
+            position += row is not None and _chained(previous, row, hashes) == row.chain
         return position + 1, f"it cannot be read ({error})"
     return None
+
+
+def _row(database: sqlite3.Connection, position: int) -> Row | None:
+    rows = database.execute(f"SELECT {COLUMNS} FROM events WHERE position = ?", (position,)).fetchall()
+    return Row._make(rows[0]) if rows else None
+
+
+def _chained(previous: bytes, row: Row, hashes: dict[tuple[object, object], bytes]) -> bytes:
+    """Return what the chain of `row` must be; `hashes` stand for the texts that were erased."""
+    said = hashes.get((row.stream, row.version)) if row.content is None else None
+    return chain(previous, row) if said is None else chain_of(previous, row, said)
 
 
 def _judged(log: str, seen: Seen, database: sqlite3.Connection | None) -> Examined:

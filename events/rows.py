@@ -15,8 +15,9 @@ from urllib.parse import quote
 from pydantic_core import from_json
 
 from .codec import Row
-from .errors import LogError, NewerFormat, NotALog
-from .schema import APPLICATION_ID, COLUMNS, FORMAT, SCHEMA, primary_code
+from .errors import LogDamaged, LogError, NewerFormat, NotALog
+from .header import APPLICATION_ID, Cut, cut_off, lengthened, unreadable
+from .schema import COLUMNS, FORMAT, SCHEMA, primary_code
 
 PAGE = 500
 """Rows that are read at once; between pages nothing is held, so that a writer can go on."""
@@ -37,9 +38,10 @@ _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 class Unreadable(NamedTuple):
-    """Rows past position `after` that SQLite cannot give; `position` is the first of them."""
+    """Rows from `position` to `last` that SQLite cannot give; what comes then is read, or given up."""
 
     position: int
+    last: int
     why: str
 
 
@@ -49,10 +51,11 @@ class Rows:
     Attributes:
         path: The file.
         head: The last position when it was opened; what comes later is not read.
+        cut: What is gone of the end of the file, where SQLite refuses it for that; the rows are of what is left.
     """
 
-    def __init__(self, path: str, connection: sqlite3.Connection) -> None:
-        self.path, self._connection = path, connection
+    def __init__(self, path: str, connection: sqlite3.Connection, cut: Cut | None) -> None:
+        self.path, self._connection, self.cut = path, connection, cut
         self._contents: OrderedDict[tuple[str, int], list[str] | None] = OrderedDict()
         self.schema_faults = list(self._compared_schema())
         self.head = self._head()
@@ -94,23 +97,33 @@ class Rows:
 
         The columns hold what they hold: of any type, and bytes where a text is not UTF-8.
         """
-        after, failed = 0, 0
-        while after < self.head and failed < MOST_UNREADABLE:
+        after, bad = 0, None
+        while after < self.head:
+            why = ""
             try:
                 page = [Row._make(row) for row in self._connection.execute(_PAGE, (after, self.head, PAGE))]
             except FAULTS as error:
-                row = self._one(after + 1)
-                yield Unreadable(after + 1, str(error)) if row is None else row
-                after, failed = after + 1, failed + 1 if row is None else 0
-                continue
+                why, row = str(error), self._one(after + 1)
+                if row is None:
+                    after += 1
+                    bad = Unreadable(after, after, why) if bad is None else bad._replace(last=after)
+                    if bad.last - bad.position + 1 == MOST_UNREADABLE:
+                        break
+                    continue
+                page = [row]
+            if bad is not None:
+                yield bad
+                bad = None
             for row in page:
                 if row.position <= after:  # pages of the file in a circle
-                    yield Unreadable(after + 1, f"position {row.position} comes after {after}")
+                    yield Unreadable(after + 1, after + 1, f"position {row.position} comes after {after}")
                     return
                 after = row.position
                 yield row
-            if len(page) < PAGE:
+            if not why and len(page) < PAGE:
                 return
+        if bad is not None:
+            yield bad
 
     def _one(self, position: int) -> Row | None:
         try:
@@ -179,7 +192,7 @@ def open_rows(path: str | os.PathLike[str]) -> Generator[Rows]:
     Raises:
         NotALog: There is none.
         NewerFormat: A newer callboard made it.
-        LogError: SQLite cannot read it.
+        LogDamaged, LogError: SQLite cannot read it.
     """
     log = os.path.realpath(path)
     if not os.path.isfile(log):
@@ -190,13 +203,26 @@ def open_rows(path: str | os.PathLike[str]) -> Generator[Rows]:
         raise NotALog(log, "it is empty")
     with ExitStack() as stack:
         try:
-            connection = _connected(stack, log)
-            yield Rows(log, connection)
+            yield Rows(log, *_connected(stack, log))
         except FAULTS as error:
             raise LogError(f"{log} cannot be read: {error}") from error
 
 
-def _connected(stack: ExitStack, log: str) -> sqlite3.Connection:
+def _connected(stack: ExitStack, log: str) -> tuple[sqlite3.Connection, Cut | None]:
+    """Connect to the log; where its end is gone and SQLite refuses it, to a copy that is as long as it was."""
+    try:
+        return _as_it_is(stack, log), None
+    except LogDamaged:
+        cut = cut_off(log)
+        if cut is None:
+            raise
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="callboard-"))
+    connection = _open(stack, lengthened(log, folder), "mode=ro")
+    _identify(connection, log)
+    return connection, cut
+
+
+def _as_it_is(stack: ExitStack, log: str) -> sqlite3.Connection:
     attempt = ExitStack()
     try:
         connection = _open(attempt, log, "mode=ro")
@@ -251,7 +277,7 @@ def _identify(connection: sqlite3.Connection, log: str) -> None:
     except sqlite3.DatabaseError as error:
         if primary_code(error) not in _BROKEN:
             raise
-        raise NotALog(log, f"SQLite says {str(error)!r}") from None
+        raise unreadable(log, str(error)) from None
     if application != APPLICATION_ID:
         raise NotALog(log, "it is the database of another program" if application or things else "it is empty")
     if version > FORMAT:

@@ -8,9 +8,7 @@ from typing import Protocol
 
 from .codec import Row
 from .errors import NewerFormat, NotALog
-
-APPLICATION_ID = int.from_bytes(b"call")
-"""What `PRAGMA application_id` says of a log."""
+from .header import APPLICATION_ID, unreadable
 
 FORMAT = 1
 """What `PRAGMA user_version` says of the table below; a log with a higher one is refused."""
@@ -88,6 +86,7 @@ async def identify(database: Database, path: str) -> bool:
 
     Raises:
         NotALog: It is no SQLite file, or another program's.
+        LogDamaged: SQLite cannot read it any more.
         NewerFormat: A newer callboard made it.
     """
     try:
@@ -98,7 +97,7 @@ async def identify(database: Database, path: str) -> bool:
     except sqlite3.DatabaseError as error:
         if primary_code(error) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise
-        raise NotALog(path, f"SQLite says {str(error)!r}") from None
+        raise unreadable(path, str(error)) from None
     except UnicodeDecodeError:  # of the words in which SQLite says so
         raise NotALog(path, "its schema is damaged") from None
     match rows:

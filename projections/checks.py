@@ -77,16 +77,18 @@ class Checks:
         self._texts, self._said, self._anchor = texts, said, head
         self._laws, self._folds = Laws(self.findings), Folds(self.findings)
         self._events = self._redacted = self._losses = 0
-        self._last, self._chain = 0, b""
+        self._last = self._read = 0
+        self._chain = b""
         self._known: dict[str, dict[int, bool]] = {}
         self._latest: dict[str, int] = {}
         self._keys: dict[tuple[str, str], int] = {}
         self._lost = self._owned = False
 
-    def unreadable(self, position: int, why: str) -> None:
-        """Note that SQLite cannot give the row at `position`."""
-        self.findings.add(Place(position), "file", f"it cannot be read: {why}", "a row")
-        self._lost, self._last = True, max(self._last, position)
+    def unreadable(self, position: int, last: int, why: str) -> None:
+        """Note that SQLite cannot give the rows from `position` to `last`, if there are so many."""
+        which = "it cannot" if last == position else f"nothing from here to {last} can"
+        self.findings.add(Place(position), "file", f"{which} be read: {why}", "a row")
+        self._lost, self._last = True, max(self._last, last)
 
     def take(self, row: Row) -> None:
         """Check `row` against those before it."""
@@ -96,7 +98,7 @@ class Checks:
         if row.position != self._last + 1:
             self.findings.add(place, "position", f"it comes after position {self._last}", f"position {self._last + 1}")
             self._lost = True
-        self._last = row.position
+        self._last = self._read = row.position
         for name in wrong:
             kinds = " or ".join(kind.__name__ for kind in _KINDS[name])
             self.findings.add(place, "column", f"{name} is of type {type(getattr(row, name)).__name__}", kinds)
@@ -234,10 +236,10 @@ class Checks:
     def report(self) -> Report:
         """Return what was found, when the last row was taken."""
         anchor = self._anchor
-        if anchor is not None and anchor.position > self._last:
-            found = f"the log ends at position {self._last}"
-            wanted = f"position {anchor.position}, as the anchor has it: {anchor.position - self._last} events are lost"
-            self.findings.add(Place(self._last + 1), "anchor", found, wanted)
+        if anchor is not None and anchor.position > self._read:
+            found = f"the log ends at position {self._read}"
+            wanted = f"position {anchor.position}, as the anchor has it: {anchor.position - self._read} events are lost"
+            self.findings.add(Place(self._read + 1), "anchor", found, wanted)
         if anchor is None and self._owned and not self.findings.counts["anchor"]:
             self.findings.add(Place(0), "anchor", "there is none", "one beside every log that was written to")
         if not self._events:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sqlite3
+import struct
 import sys
 import tempfile
 import zlib
@@ -43,25 +44,18 @@ FIRST = {"system": "LogCreated"} | {type.removesuffix("Started").lower(): type f
 ALL = {*KIND, *ANSWERS, *REFUSALS, *OF_GROUP, *CHANGED, *OF_LOG, *FIRST.values()}
 TYPES = dict.fromkeys(ALL, 1) | {"ChoiceMade": 2}
 """Every type with its newest schema version."""
-NAMES = "position stream version type schema_version data content salt key correlation_id causation_id recorded_at"
-COLUMNS = [*NAMES.split(), "chain"]
+ROW = "position stream version type schema_version data content salt key correlation_id causation_id recorded_at chain"
+COLUMNS = ROW.split()
 APPLICATION_ID, FORMAT, MOST = int.from_bytes(b"call", "big"), 1, 1_000
-
-
-class Unusable(Exception):
-    """A file that is no log, or cannot be read as one."""
-
-
 Data = dict[str, Any]
 Pair = tuple[str, str]
-Place = tuple[str, int]
 Anchor = tuple[str, int, bytes] | None
 
 
 class Audit:
     """Takes the rows of a log in their order; `findings` are what is wrong, the first `MOST` of them."""
 
-    def __init__(self, redacted: dict[Place, bytes], anchor: Anchor) -> None:
+    def __init__(self, redacted: dict[tuple[str, int], bytes], anchor: Anchor) -> None:
         self.redacted, self.anchor, self.findings, self.row = redacted, anchor, list[Data](), Data()
         self.count = self.events = self.requests = self.last = self.losses = 0
         self.texts: dict[str, dict[int, int | None]] = defaultdict(dict)  # how many; None without any
@@ -292,14 +286,19 @@ def text_fields(data: Data) -> Iterator[Any]:
 def connected(path: str, folder: str) -> sqlite3.Connection:
     """Return a connection that only reads the log; where it may write nothing beside it, to a copy in `folder`."""
     if not os.path.isfile(path) or not os.path.getsize(path):  # of an empty file SQLite would delete the WAL
-        raise Unusable("there is no such file, or it is empty")
+        raise ValueError("there is no such file, or it is empty")
     try:
         return opened(path)
-    except sqlite3.OperationalError:
+    except sqlite3.DatabaseError as error:
+        copy = os.path.join(folder, "log")
         for end in ("", "-wal"):
             if os.path.exists(path + end):
-                shutil.copyfile(path + end, os.path.join(folder, f"log{end}"))
-        return opened(os.path.join(folder, "log"))
+                shutil.copyfile(path + end, copy + end)
+        if not isinstance(error, sqlite3.OperationalError):  # it refuses one whose end is gone, as long as it is
+            with open(copy, "r+b") as file:
+                page, pages = struct.unpack(">16xH10xI", file.read(32).ljust(32))
+                file.truncate(max(os.path.getsize(path), page * pages))
+        return opened(copy)
 
 
 def opened(path: str) -> sqlite3.Connection:
@@ -307,13 +306,10 @@ def opened(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
         connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-        pragmas = ("PRAGMA application_id", "PRAGMA user_version")
-        found, version = (connection.execute(pragma).fetchone()[0] for pragma in pragmas)
+        found, version = (connection.execute(f"PRAGMA {of}").fetchone()[0] for of in ("application_id", "user_version"))
         kinds = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'events'").fetchall()
-        if found != APPLICATION_ID or kinds != [("table",)]:
-            raise Unusable("it is no callboard log")
-        if version > FORMAT:
-            raise Unusable(f"its format is {version}, known is {FORMAT}")
+        if found != APPLICATION_ID or kinds != [("table",)] or version > FORMAT:
+            raise ValueError(f"it is no callboard log of format {FORMAT}")
     except BaseException:
         connection.close()
         raise
@@ -335,9 +331,9 @@ def anchored(path: str) -> Anchor:
     return log_id, position, chain
 
 
-def redactions(connection: sqlite3.Connection) -> dict[Place, bytes]:
+def redactions(connection: sqlite3.Connection) -> dict[tuple[str, int], bytes]:
     """Return the hash of erased texts by (stream, version)."""
-    found: dict[Place, bytes] = {}
+    found = dict[tuple[str, int], bytes]()
     for (data,) in connection.execute("SELECT data FROM events WHERE stream = 'system' AND type = 'EventRedacted'"):
         with suppress(ValueError, KeyError, TypeError):  # the event itself is found wanting when its turn comes
             said = json.loads(data)
@@ -352,15 +348,19 @@ def audited(path: str) -> Audit:
         audit = Audit({}, anchor)
         try:
             connection.execute("BEGIN")  # all that follows sees one state, whatever is appended meanwhile
-            audit.redacted = redactions(connection)
-            for row in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY position"):
-                if row[0] <= audit.last:
-                    raise sqlite3.DatabaseError(f"position {row[0]} comes after {audit.last}")
-                audit.take(row)
+            with suppress(sqlite3.DatabaseError):  # the rows say where that is
+                audit.redacted = redactions(connection)
+            select = f"SELECT {', '.join(COLUMNS)} FROM events WHERE position > ? ORDER BY position LIMIT 1"
+            while rows := connection.execute(select, (audit.last,)).fetchall():  # one by one, up to the first bad one
+                if rows[0][0] <= audit.last:
+                    raise sqlite3.DatabaseError(f"position {rows[0][0]} comes after {audit.last}")
+                audit.take(rows[0])
             faults = [line for (line,) in connection.execute("PRAGMA integrity_check(20)").fetchall() if line != "ok"]
         except (sqlite3.Error, UnicodeDecodeError) as error:
             faults = [str(error)]
         audit.row = {}
+        if os.path.exists(copy := os.path.join(folder, "log")) and os.path.getsize(copy) > os.path.getsize(path):
+            faults.insert(0, f"it ends after {os.path.getsize(path)} of {os.path.getsize(copy)} bytes")
         for fault in faults:
             audit.wrong("file", fault, "a file in which SQLite finds nothing wrong")
     if audit.last < (wanted := anchor[1] if anchor else 1):
@@ -378,7 +378,7 @@ def main(argv: Sequence[str]) -> int:
     wanted = parser.parse_args(argv)
     try:
         audit = audited(wanted.log)
-    except (Unusable, sqlite3.Error, UnicodeDecodeError, OSError) as error:
+    except (sqlite3.Error, ValueError, OSError) as error:
         print(f"audit: {wanted.log}: {error}", file=sys.stderr)
         return 2
     facts: Data = {

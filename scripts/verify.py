@@ -65,9 +65,11 @@ def checked(log: str) -> Report:
             checks.findings.add(Place(0), "anchor", broken, "where the log was at least")
         for found, wanted in rows.schema_faults:
             checks.findings.add(Place(0), "schema", found, wanted)
+        if rows.cut is not None:
+            checks.findings.add(Place(0), "file", str(rows.cut), "all of it; restore a backup")
         for row in rows.read():
             if isinstance(row, Unreadable):
-                checks.unreadable(row.position, row.why)
+                checks.unreadable(*row)
             else:
                 checks.take(row)
         for fault in rows.faults():

@@ -188,7 +188,7 @@ def audited(path: Path) -> str:
     """Return what the audit says."""
     try:
         return "found" if audit.audited(str(path)).count else "silent"
-    except (audit.Unusable, sqlite3.Error, UnicodeDecodeError, OSError) as error:
+    except (sqlite3.Error, ValueError, OSError) as error:
         return type(error).__name__
 
 

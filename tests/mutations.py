@@ -360,4 +360,11 @@ MUTANTS = (
         "False",
         ("tests/test_block_input.py", "tests/test_system.py"),
     ),
+    Mutant(
+        "a file that was cut off is read as it is",
+        "events/header.py",
+        "        os.truncate(copy, cut.wanted)\n",
+        "        pass\n",
+        ("tests/test_cut.py",),
+    ),
 )

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from callboard.events import LossFound, NotALog, SQLiteStore
+from callboard.events import LogDamaged, LossFound, SQLiteStore
 from callboard.events.anchor import SLOT, Anchor, BrokenAnchor, Head, line, read_anchor
 from callboard.events.catalog import LossAccepted
 from callboard.events.committer import Committer
@@ -133,7 +133,8 @@ async def test_a_flipped_bit_in_a_text_is_named(path: Path) -> None:
 
 async def test_a_file_cut_short_is_found(path: Path) -> None:
     await ten(path)
-    assert (await found(path, damage=truncate)).expected == 13
+    loss = await found(path, damage=truncate)
+    assert loss.expected == 13 and "the first bad position is 1, but" in str(loss) and "accept_loss" not in str(loss)
 
 
 async def test_a_file_cut_to_nothing_is_found_and_its_wal_left(path: Path, tmp_path: Path) -> None:
@@ -354,6 +355,6 @@ async def test_damage_after_an_accepted_loss_is_found_again(path: Path) -> None:
 async def test_a_file_that_sqlite_cannot_read_is_not_accepted(path: Path) -> None:
     await ten(path)
     truncate(path)
-    with pytest.raises(NotALog):
+    with pytest.raises(LogDamaged, match=r"ends after 16,384 of 32,768 bytes; restore a backup"):
         async with SQLiteStore.open(path, accept_loss="never mind"):
             pass
