@@ -199,15 +199,14 @@ async def test_a_key_that_comes_again_with_another_edit_is_no_success(other: Ask
         assert (await here.system.look("block-plan")).events == before and (await plan.spec()).label == "schedule"
 
 
-@pytest.mark.parametrize(
-    "one, other",
-    [
-        (lambda plan: plan.append("one", key="k"), lambda plan: plan.append("two", key="k")),
-        (lambda plan: plan.append("one", key="k"), lambda plan: plan.append("one", key="k", by="Ana")),
-        (lambda plan: plan.rename("first", key="k"), lambda plan: plan.rename("second", key="k")),
-    ],
-    ids=["another text", "another person", "another label"],
-)
+AT_ONCE: dict[str, tuple[Asking, Asking]] = {
+    "another text": (lambda plan: plan.append("one", key="k"), lambda plan: plan.append("two", key="k")),
+    "another person": (lambda plan: plan.append("one", key="k"), lambda plan: plan.append("one", key="k", by="Ana")),
+    "another label": (lambda plan: plan.rename("first", key="k"), lambda plan: plan.rename("second", key="k")),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), AT_ONCE.values(), ids=AT_ONCE)
 async def test_of_two_changes_under_one_key_in_the_same_instant_one_is_made(one: Asking, other: Asking) -> None:
     async with home() as here:
         plan = await here.system.start(Block("plan"))
