@@ -12,7 +12,7 @@ from callboard.events import KeyReused, MailboxFull
 from callboard.events.catalog import MessageReceived
 from callboard.projections.uses import PEOPLE
 
-from .commands import Cancel, Command, Configure, Delivery, Receive
+from .commands import Cancel, Command, Configure, Delivery, Receive, Start
 
 CAPACITY = 1_000
 """Requests of one sender that wait at most at one actor, what is recorded as waiting counted."""
@@ -56,7 +56,7 @@ class Mailbox:
         """Make the mailbox of `owner`; `backlog` gives what is recorded as waiting."""
         self._owner, self._capacity, self._backlog = owner, capacity, backlog
         self._results: deque[Command] = deque()
-        self._waiting: dict[tuple[type[Delivery], str], Waiting] = {}
+        self._waiting: dict[tuple[object, ...], Waiting] = {}
         self._outside: dict[str, deque[_Outside]] = {}
         self._inside = Counter[str]()
         self._recorded: tuple[tuple[MessageReceived, ...], Counter[str]] = (), Counter()
@@ -67,7 +67,7 @@ class Mailbox:
 
     def full(self, delivery: Delivery) -> bool:
         """Return whether there is no room for `delivery` now. Only requests need any."""
-        if not isinstance(delivery, Receive) or (Receive, delivery.id) in self._waiting:
+        if not isinstance(delivery, Receive) or _place(delivery) in self._waiting:
             return False
         backlog = self._backlog()
         if backlog is not self._recorded[0]:
@@ -100,7 +100,7 @@ class Mailbox:
 
     def _entered(self, waiting: Waiting) -> Waiting:
         delivery = waiting.delivery
-        known = self._waiting.setdefault((type(delivery), delivery.id), waiting)
+        known = self._waiting.setdefault(_place(delivery), waiting)
         if known is not waiting and _asked(known.delivery) != _asked(delivery):
             waiting.end(KeyReused(self._owner, delivery.id))
             return waiting
@@ -133,6 +133,12 @@ class Mailbox:
         """Let all in, and take out the deliveries: nobody will work on them here."""
         self._capacity = float("inf")
         return self.take()[1]
+
+
+def _place(delivery: Delivery) -> tuple[object, ...]:
+    """Return what two deliveries share that are one; who is started twice with other specs is changed, in order."""
+    spec = delivery.started.model_dump_json() if isinstance(delivery, Start) else ""
+    return type(delivery), delivery.id, spec
 
 
 def _asked(delivery: Delivery) -> tuple[object, ...]:

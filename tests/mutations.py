@@ -367,4 +367,11 @@ MUTANTS = (
         "        pass\n",
         ("tests/test_cut.py",),
     ),
+    Mutant(
+        "two who start the same in the same instant are one",
+        "actors/mailbox.py",
+        'delivery.started.model_dump_json() if isinstance(delivery, Start) else ""',
+        '""',
+        ("tests/test_system.py",),
+    ),
 )

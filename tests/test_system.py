@@ -84,6 +84,15 @@ async def test_the_same_key_gives_the_same_answer_and_another_text_is_refused() 
             await writer.ask("Stop.", key="k")
 
 
+async def test_who_is_started_twice_in_the_same_instant_is_what_was_said_last() -> None:
+    async with System.open(MemoryStore(), model=ScriptedModel({})) as system:
+        for first, second in (("One.", "Two."), ("Three.", "Four.")):
+            await gather(*(system.start(Agent("a", text)) for text in (first, second, second)))
+            assert (await system.look("agent-a")).spec.instructions == second
+        changes = [event.type async for event in system.store.read_stream("agent-a")]
+        assert changes == ["AgentStarted", *["AgentChanged"] * 3]
+
+
 async def test_two_who_ask_something_else_under_one_key_at_once_do_not_hear_one_answer() -> None:
     model = ScriptedModel({"writer": ["One."]})
     async with System.open(MemoryStore(), model=model) as system:
