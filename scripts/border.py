@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import cast
+from typing import TextIO, cast
 
 from cyclopts import CycloptsError
 
@@ -23,6 +23,8 @@ class BadUse(CallboardError):
 
 def guarded(work: Callable[[], object]) -> int:
     """Run `work` and return the exit code: what it returns, or that of the error it ends with, said on stderr."""
+    if cast(TextIO | None, sys.stdout) is None:  # whoever called closed it
+        sys.stdout = open(os.devnull, "w")
     try:
         code = work()
         sys.stdout.flush()

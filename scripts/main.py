@@ -59,9 +59,10 @@ def _called(words: list[str]) -> object:
     try:
         return command()(words)
     except UnknownCommandError as error:  # its own message would load every verb
-        raise BadUse(
-            f"there is no command {(error.unused_tokens or words)[0]!r}; there are {', '.join(VERBS)}"
-        ) from None
+        wrong = (error.unused_tokens or words)[0]
+        if words[0] in VERBS:
+            raise BadUse(f"there is no command {words[0]} {wrong!r}; see callboard {words[0]} --help") from None
+        raise BadUse(f"there is no command {wrong!r}; there are {', '.join(VERBS)}") from None
 
 
 if __name__ == "__main__":

@@ -113,7 +113,11 @@ def columns(*rows: tuple[RenderableType, ...]) -> Table:
 def console() -> Console:
     """Return the terminal, or plain text where stdout is none; NO_COLOR is honoured."""
     _never_fail("replace")
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+    columns_wanted = os.environ.get("COLUMNS", "")
+    if columns_wanted.isdecimal() and not int(columns_wanted):
+        width = PIPED_WIDTH  # a terminal that says it has none; nothing would be shown
+    else:
+        width = None if sys.stdout.isatty() or columns_wanted else PIPED_WIDTH
     return Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
 
 

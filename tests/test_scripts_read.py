@@ -265,6 +265,7 @@ def test_what_is_no_log_exits_with_2(tmp_path: Path, run: Run, verb: str) -> Non
 
 
 def test_a_command_that_is_not_there_names_those_that_are(run: Run) -> None:
+    assert run("log", "nope")[::2] == (2, "callboard: there is no command log 'nope'; see callboard log --help\n")
     assert run("nope")[::2] == (2, f"callboard: there is no command 'nope'; there are {', '.join(VERBS)}\n")
 
 
