@@ -10,9 +10,10 @@ from contextlib import closing
 from anyio.to_thread import run_sync
 
 from .anchor import Anchor, sync_folder
-from .connection import real_path
+from .connection import copied_with_wal, real_path
 from .errors import BackupRefused, LogError, NotALog
 from .loss import compare, head_of, is_log, look, read_only
+from .schema import no_shared_memory
 
 BESIDE = ("", "-wal", "-shm", ".anchor")
 """What must not be at the destination: an old WAL beside a new log is a damaged log."""
@@ -52,7 +53,7 @@ def _copy(path: str, dest: str) -> int:
 def _checked(log: str, target: str, copy: str) -> int:
     seen = look(log)  # before the copy is made, so that the copy must reach it
     _make(copy)
-    with closing(read_only(log)) as database:
+    with closing(_connected(log, os.path.dirname(copy))) as database:
         if not is_log(database):
             raise NotALog(log, "it is empty, or the database of another program")
         database.execute("VACUUM INTO ?", (copy,))
@@ -74,6 +75,19 @@ def _checked(log: str, target: str, copy: str) -> int:
         os.unlink(target)
         raise
     return head.position
+
+
+def _connected(log: str, folder: str) -> sqlite3.Connection:
+    """Connect to `log`; where no shared memory can be made beside it, to a copy in `folder`."""
+    database = read_only(log)
+    try:
+        database.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except sqlite3.Error as error:
+        database.close()
+        if not no_shared_memory(error):
+            raise
+        return read_only(copied_with_wal(log, f"{folder}/alone"))
+    return database
 
 
 def _make(path: str) -> None:

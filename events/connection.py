@@ -16,7 +16,7 @@ import aiosqlite
 import anyio
 
 from .errors import LogError, LogUnwritable, NotALog
-from .schema import BUSY, SCHEMA, identify, primary_code
+from .schema import BUSY, SCHEMA, identify, no_shared_memory
 
 
 class Connection:
@@ -94,7 +94,7 @@ async def reading(log: str) -> AsyncGenerator[Connection]:
             known = await identify(connection, log)
             stack.push_async_exit(attempt.pop_all())
         except sqlite3.OperationalError as error:
-            if primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            if not no_shared_memory(error):
                 raise LogError(f"{log} cannot be read: {error}") from error
             try:
                 connection = await stack.enter_async_context(_reading_alone(log))
@@ -112,19 +112,24 @@ async def reading(log: str) -> AsyncGenerator[Connection]:
 async def _reading_alone(log: str) -> AsyncGenerator[Connection]:
     """Connect to `log` where no shared memory can be made beside it, and so nobody writes to it now."""
     with tempfile.TemporaryDirectory(prefix="callboard-") as folder:
-        copy = await anyio.to_thread.run_sync(_copy_with_wal, log, folder)
-        opened = Connection.open(copy, "mode=ro") if copy else Connection.open(log, "mode=ro&immutable=1")
+        if _has_wal(log):
+            copy = await anyio.to_thread.run_sync(copied_with_wal, log, f"{folder}/log")
+            opened = Connection.open(copy, "mode=ro")
+        else:  # all of it is in the log itself
+            opened = Connection.open(log, "mode=ro&immutable=1")
         async with opened as connection:
             yield connection
 
 
-def _copy_with_wal(log: str, folder: str) -> str:
-    """Return where in `folder` the log and its WAL are now; nowhere if all of it is in the log itself."""
-    wal, copy = f"{log}-wal", f"{folder}/log"
-    if not os.path.exists(wal) or os.path.getsize(wal) == 0:
-        return ""
+def _has_wal(log: str) -> bool:
+    return os.path.exists(f"{log}-wal") and os.path.getsize(f"{log}-wal") > 0
+
+
+def copied_with_wal(log: str, copy: str) -> str:
+    """Copy the log and its WAL, if it has one, to `copy` and beside it; return `copy`."""
     shutil.copyfile(log, copy)
-    shutil.copyfile(wal, f"{copy}-wal")
+    if os.path.exists(f"{log}-wal"):
+        shutil.copyfile(f"{log}-wal", f"{copy}-wal")
     return copy
 
 
@@ -133,6 +138,8 @@ def real_path(path: str | os.PathLike[str]) -> str:
     log = os.path.realpath(path)
     if os.path.isdir(log):
         raise NotALog(log, "it is a directory")
+    if os.path.exists(log) and not os.path.isfile(log):
+        raise NotALog(log, "it is no regular file")  # a pipe would be waited for
     return log
 
 

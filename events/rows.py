@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from .codec import Row
 from .errors import LogDamaged, LogError, NewerFormat, NotALog
 from .header import APPLICATION_ID, Cut, cut_off, lengthened, unreadable
-from .schema import COLUMNS, FORMAT, SCHEMA, primary_code
+from .schema import COLUMNS, FORMAT, SCHEMA, no_shared_memory, primary_code
 
 PAGE = 500
 """Rows that are read at once; between pages nothing is held, so that a writer can go on."""
@@ -33,7 +33,6 @@ FAULTS = (sqlite3.Error, UnicodeDecodeError)
 
 _PAGE = f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
 _ROW = f"SELECT {COLUMNS} FROM events WHERE position = ?"
-_ALONE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
@@ -196,7 +195,8 @@ def open_rows(path: str | os.PathLike[str]) -> Generator[Rows]:
     """
     log = os.path.realpath(path)
     if not os.path.isfile(log):
-        raise NotALog(log, "it is a directory" if os.path.isdir(log) else "there is no such file")
+        there = "it is no regular file" if os.path.exists(log) else "there is no such file"
+        raise NotALog(log, "it is a directory" if os.path.isdir(log) else there)
     if not os.access(log, os.R_OK):
         raise NotALog(log, "it may not be read")
     if os.path.getsize(log) == 0:  # SQLite would delete its WAL, even where it may only read
@@ -229,7 +229,7 @@ def _as_it_is(stack: ExitStack, log: str) -> sqlite3.Connection:
         _identify(connection, log)
     except sqlite3.OperationalError as error:
         attempt.close()
-        if primary_code(error) not in _ALONE:
+        if not no_shared_memory(error):
             raise
         return _alone(stack, log)
     except BaseException:

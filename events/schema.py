@@ -21,6 +21,9 @@ COLUMNS = ", ".join(Row._fields)
 EPOCH = "(SELECT max(version) FROM events WHERE stream = 'system' AND type = 'WriterOpened')"
 """Whose the log is: the version of the newest `WriterOpened`; NULL without one."""
 
+_NO_ROOM = {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
+"""What SQLite says of shared memory on a disk that is full."""
+
 _FIXED = [name for name in Row._fields if name not in ("content", "salt")]
 
 SCHEMA = f"""
@@ -79,6 +82,12 @@ class Database(Protocol):
 def primary_code(error: BaseException) -> int:
     """Return SQLite's primary result code of `error`; 0 where the error is not SQLite's own."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def no_shared_memory(error: BaseException) -> bool:
+    """Return whether SQLite could not make the shared memory of a WAL beside a log, and so nobody writes to it now."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or code in _NO_ROOM
 
 
 async def identify(database: Database, path: str) -> bool:

@@ -203,7 +203,9 @@ class SQLiteStore:
         Raises:
             RedactionRefused: It is not there, says no text of its own, or was redacted before.
         """
-        if isinstance(place, int):
+        if isinstance(place, int) and place > _END:  # more than SQLite can look for
+            rows = []
+        elif isinstance(place, int):
             rows = await self._rows(f"{_SELECT} position = ?", place)
         else:
             rows = await self._rows(f"{_SELECT} stream = ? AND version = ?", *place)
