@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from callboard.events import CallboardError, EventStore, RecordedEvent
 from callboard.events.catalog import MessageDeadLettered, MessageDropped, MessageExpired, MessageReceived
+from callboard.projections.paths import named_by
 from callboard.projections.words import name_of
 
 from .commands import Receive
@@ -64,7 +65,7 @@ async def letter_of(store: EventStore, id: str) -> DeadLetter:
         NoDeadLetter: There is none, or more than one; the error names those that there are.
     """
     known = await dead_letters(store)
-    found = [one for one in known if one.message.id == id] or [one for one in known if one.message.id.endswith(id)]
+    found = [one for one in known if one.message.id == id] or [one for one in known if named_by(one.message.id, id)]
     if len(found) != 1:
         ids = ", ".join(one.message.id for one in known) or "none"
         raise NoDeadLetter(f"{id!r} names {len(found) or 'no'} dead letter; dead letters: {ids}")

@@ -29,7 +29,7 @@ from callboard.events.store import event_at
 from callboard.events.text import ERASED
 from callboard.projections import AgentState, Desk, Open, Pending, Projection, agent_state, group_state, replay
 from callboard.projections.agent_calls import ToolCall
-from callboard.projections.paths import digest_of
+from callboard.projections.paths import digest_of, named_by
 from callboard.projections.words import name_of
 
 from . import approvals, cancelling, raising
@@ -237,7 +237,7 @@ def named(found: list[Awaited], call: str) -> Awaited:
     Raises:
         NotWaiting: There is none, or more than one; the error names those that there are.
     """
-    chosen = [one for one in found if one.call == call] or [one for one in found if one.call.endswith(call)]
+    chosen = [one for one in found if one.call == call] or [one for one in found if named_by(one.call, call)]
     if len(chosen) != 1:
         known = ", ".join(one.call for one in found) or "none"
         raise NotWaiting(call, f"names {len(chosen) or 'no'} call that waits for a person; waiting: {known}")

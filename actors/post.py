@@ -21,6 +21,7 @@ from callboard.events.store import event_at
 from callboard.projections import Desk, Pending, pending, replay
 from callboard.projections.conversation import Utterance
 from callboard.projections.desk import evolve
+from callboard.projections.paths import named_by
 from callboard.projections.threads import ConversationOf, Thread, conversations, threads, words_between
 from callboard.projections.words import name_of
 
@@ -176,7 +177,7 @@ async def checked(store: EventStore, open: Pending, look: Look, command: inbox.D
     by, id = checked_name(command.by), command.letter
     text = storable(f"dropped by {by}: {checked_message(command.reason)}")[0]
     known = await listed(store, open, look)
-    named = [one for one in known if one.id == id] or [one for one in known if one.id.endswith(id)]
+    named = [one for one in known if one.id == id] or [one for one in known if named_by(one.id, id)]
     if len(named) == 1 and named[0].place:
         mail = named[0]
         [stream] = [item.stream for item in open.items.values() if (item.kind, item.id) == ("turn", mail.id)]

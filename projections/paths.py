@@ -9,6 +9,11 @@ from pydantic_core import to_json
 from callboard.events.catalog import MessageSent
 
 
+def named_by(id: str, end: str) -> bool:
+    """Return whether `id` is what somebody calls `end`, its last characters; nothing names nothing. Pure."""
+    return end != "" and id.endswith(end)
+
+
 def call_of(send: str) -> tuple[str, int]:
     """Return the tool call that a message belongs to, and which of its messages it is; 0 for an edit. Pure."""
     turn, numbers, _ = send.rsplit("/", 2)

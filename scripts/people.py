@@ -18,6 +18,7 @@ from callboard.actors.ref import USER, checked_key
 from callboard.events import LogInUse, SQLiteStore
 from callboard.projections import pending as all_pending
 from callboard.projections import replay
+from callboard.projections.paths import named_by
 from callboard.scripts.border import FINE, FOUND
 from callboard.scripts.log import owned, taken_up, wait_for
 from callboard.scripts.main import main
@@ -175,7 +176,7 @@ async def _waiting(store: SQLiteStore) -> list[Awaited]:
 async def _known(store: SQLiteStore, call: str) -> Awaited | None:
     """Return the waiting call that `call` names; None where it is the whole id of one that waits no more."""
     found = await _waiting(store)
-    if loop.stream_of(call) and not any(one.call.endswith(call) for one in found):
+    if loop.stream_of(call) and not any(named_by(one.call, call) for one in found):
         return None
     return loop.named(found, call)
 
