@@ -2,19 +2,22 @@
 
 Only the owner of a log writes to it. Who wants something of it from elsewhere puts a file by rename into
 `<log>.inbox`; the owner takes it up, records it under the file's key, and removes it. A file that was
-recorded and not yet removed when the owner stopped is recognised by its key.
+recorded and not yet removed when the owner stopped is recognised by its key. Why one was refused stands in
+`<key>.refused`, until whoever wanted it has read that.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from callboard.events import CallboardError, SpecError
+from callboard.events import CallboardError, LogUnwritable, SpecError
 from callboard.projections import Open
+from callboard.projections.paths import named_by
 
 from .commands import Outcome, Resolve
 from .ref import USER
@@ -23,9 +26,16 @@ from .storable import storable
 POLL = 0.25
 """Seconds between two looks into an inbox."""
 
+REFUSED = ".refused"
+"""End of the file that says why a command was refused; it is there before the command is gone."""
+
 
 class NotInDoubt(CallboardError):
     """A call that is not in doubt, or not any more, was to be settled."""
+
+
+class CommandRefused(CallboardError):
+    """The owner of a log did not do what another process wanted; the message says why."""
 
 
 class Settle(BaseModel):
@@ -173,16 +183,50 @@ def folder_of(path: str | os.PathLike[str]) -> Path:
 
 
 def put(path: str | os.PathLike[str], command: AnyRequest) -> Path:
-    """Put `command` into the inbox of the log at `path`; return its file, which is gone once it was taken up."""
+    """Put `command` into the inbox of the log at `path`; return its file, which is gone once it was taken up.
+
+    Raises:
+        LogUnwritable: It cannot be put there; nothing of it is.
+    """
     folder = folder_of(path)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    file, draft = folder / f"{command.key}.json", folder / f".{command.key}.{os.getpid()}"
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as out:
-        out.write(command.model_dump_json())
-        out.flush()
-        os.fsync(out.fileno())
-    os.rename(draft, file)
+    file = folder / f"{command.key}.json"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _place(file, command.model_dump_json())
+    except OSError as error:
+        raise LogUnwritable(str(folder), error.strerror or str(error)) from None
     return file
+
+
+def _place(file: Path, content: str) -> None:
+    draft = file.with_name(f".{file.stem}.{os.getpid()}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.rename(draft, file)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def refuse(file: Path, why: str) -> None:
+    """Leave for whoever put the command in `file` why it was refused; where there is no room for that, nothing."""
+    with suppress(OSError):
+        _place(file.with_suffix(REFUSED), why)
+
+
+def refusal(file: Path) -> str:
+    """Return why the command that was in `file` was refused, once; nothing where it was done."""
+    said = file.with_suffix(REFUSED)
+    try:
+        why = said.read_text()
+        said.unlink()
+    except FileNotFoundError:
+        return ""
+    return why
 
 
 def waiting(folder: Path) -> list[Path]:
@@ -214,7 +258,7 @@ def doubt_of(items: list[Open], call: str) -> Open:
         NotInDoubt: There is none; the error names those that there are.
     """
     doubts = [item for item in items if item.latest == "ToolCallInDoubt"]
-    found = [item for item in doubts if item.id == call] or [item for item in doubts if item.id.endswith(call)]
+    found = [item for item in doubts if item.id == call] or [item for item in doubts if named_by(item.id, call)]
     if len(found) != 1:
         known = ", ".join(item.id for item in doubts) or "none"
         raise NotInDoubt(f"{call!r} names {len(found) or 'no'} call in doubt; in doubt: {known}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from callboard.events import CallboardError, LogError
+from callboard.events import CallboardError, LogError, RequestFailed
 
 from . import archives, cancelling, editing, inbox, letters, people, post
 
@@ -27,6 +27,8 @@ async def watch(system: System, folder: Path) -> None:
                 await obey(system, inbox.read(file))
             except CallboardError as error:
                 log.warning("command refused", file=file.name, why=str(error))
+                if not isinstance(error, RequestFailed):  # that one stands in the log, under the key
+                    inbox.refuse(file, str(error))
             file.unlink(missing_ok=True)
         await anyio.sleep(inbox.POLL)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, Token
 from pydantic import JsonValue
 from rich.console import RenderableType
 
@@ -24,7 +24,7 @@ from callboard.events.store import event_at
 from callboard.projections import pending, replay
 from callboard.scripts.border import FINE, FOUND, BadUse
 from callboard.scripts.main import main
-from callboard.scripts.screen import columns, print_json, show, styled
+from callboard.scripts.screen import columns, many, print_json, show, styled
 
 log = App(name="log", help="Look after a log: calls in doubt, copies, erasure.", help_format="plaintext")
 
@@ -32,9 +32,20 @@ PATIENCE = 10.0
 """Seconds that a command waits for the owner of the log to take it up."""
 
 
+def _whole_numbers(_: object, tokens: Sequence[Token]) -> list[int]:
+    """Return positions as they were said: what is erased is gone, so that nothing is rounded."""
+    for token in tokens:
+        if not token.value.isdecimal():
+            raise BadUse(f"{token.value!r} is no position; say whole numbers, such as 12")
+    return [int(token.value) for token in tokens]
+
+
 @log.command
 async def doubts(log: str, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
-    """List the tool calls that began and have no outcome; exit code 1 if there are any.
+    """List the tool calls in doubt, which wait for a person; exit code 1 if there are any.
+
+    A call that was cut short is in doubt once its log is opened again for writing; until then it is told as one
+    that began and has no outcome, as all are that run now.
 
     Parameters
     ----------
@@ -44,15 +55,23 @@ async def doubts(log: str, /, *, as_json: Annotated[bool, Parameter(name="--json
         Print JSON.
     """
     async with SQLiteStore.open(log, mode="read") as store:
-        items = [item for item in (await replay(store, pending)).items.values() if item.latest == "ToolCallInDoubt"]
-        found = [await event_at(store, item.since) for item in items]
+        items = list((await replay(store, pending)).items.values())
+        found = [await event_at(store, item.since) for item in items if item.latest == "ToolCallInDoubt"]
+        began = [await event_at(store, item.since) for item in items if item.latest == "ToolCallStarted"]
+    running = [event for event in began if _may_be_in_doubt(event)]
     if as_json:
-        print_json({"doubts": [_shape(event) for event in found]})
+        print_json({"doubts": [_shape(event) for event in found], "running": [_shape(event) for event in running]})
     elif found:
         show(columns(*(_line(event) for event in found)))
         show(styled(("settle one: callboard log resolve LOG CALL --returned TEXT | --failed TEXT | --retry", "dim")))
     else:
         show(styled(("no call is in doubt", "dim")))
+    if running and not as_json:
+        count = many(len(running), "call")
+        show(
+            styled((f"without an outcome yet: {count}; what was cut short is in doubt when the log is opened next", ""))
+        )
+        show(columns(*(_line(event) for event in running)))
     return FOUND if found else FINE
 
 
@@ -113,7 +132,9 @@ async def backup(log: str, dest: str, /) -> int:
 
 
 @log.command
-async def redact(log: str, positions: list[int], /, *, reason: str) -> int:
+async def redact(
+    log: str, positions: Annotated[list[int], Parameter(converter=_whole_numbers)], /, *, reason: str
+) -> int:
     """Erase the texts of events for good; the log stays verifiable, and says that it was done.
 
     While a process has the log open, it does this; else it is done at once.
@@ -227,13 +248,23 @@ async def wait_for(file: Path, done: str, owner: LogInUse) -> None:
 
 
 async def taken_up(file: Path, owner: LogInUse) -> bool:
-    """Wait a while until the owner of a log has taken up the command in `file`; say so where it has not."""
+    """Wait a while until the owner of a log has taken up the command in `file`; say so where it has not.
+
+    Raises:
+        CommandRefused: It did not do it.
+    """
     with anyio.move_on_after(PATIENCE):
         while file.exists():  # noqa: ASYNC110, ASYNC240 - another process removes it
             await anyio.sleep(0.05)
+        if why := inbox.refusal(file):
+            raise inbox.CommandRefused(f"{owner.owner} did not do it: {why}")
         return True
     show(styled((f"{owner.owner} has not taken it up yet; it stays in {file.parent} until it is", "")))
     return False
+
+
+def _may_be_in_doubt(event: RecordedEvent) -> bool:
+    return isinstance(event.data, ToolCallRequested) and event.data.effect == "once"
 
 
 def _shape(event: RecordedEvent) -> dict[str, JsonValue]:

@@ -150,6 +150,43 @@ async def test_the_owner_of_a_log_takes_up_what_another_process_says(path: Path)
     assert ran == ["paid"] and not list(inbox.folder_of(path).iterdir())
 
 
+async def test_of_two_that_settle_one_call_the_second_is_told_that_it_did_not(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await doubtful(path)
+    put = inbox.put
+
+    def second(log: Path, command: Settle) -> Path:
+        put(log, Settle(key="first", call=command.call, outcome="returned", text="receipt"))
+        return put(log, command)
+
+    monkeypatch.setattr(inbox, "put", second)
+    async with System.open(path, model=Payer()) as system:
+        words = ["log", "resolve", str(path), "k/clerk/1/1", "--failed", "no money"]
+        assert await anyio.to_thread.run_sync(main, words) == 2
+        assert await answer(system) == "heard: receipt"
+    said = capsys.readouterr()
+    assert "names no call in doubt" in said.err and "settled" not in said.out
+    assert not list(inbox.folder_of(path).iterdir())
+
+
+async def test_a_call_that_was_cut_short_is_told_before_the_log_is_opened_again(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await cut_short(path, "ask")
+    assert await anyio.to_thread.run_sync(main, ["log", "doubts", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "no call is in doubt" in said and "without an outcome yet: 1 call;" in said and "k/clerk/1/1  pay" in said
+    assert await anyio.to_thread.run_sync(main, ["log", "doubts", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["running"][0]["call"] == "k/clerk/1/1"
+
+
+async def test_nothing_names_no_call(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await doubtful(path)
+    assert await anyio.to_thread.run_sync(main, ["log", "resolve", str(path), "", "--retry"]) == 2
+    assert "'' names no call in doubt; in doubt: k/clerk/1/1" in capsys.readouterr().err
+
+
 async def gone(file: Path) -> None:
     """Wait until the owner of a log has taken up a command: it says so by removing the file."""
     while file.exists():  # noqa: ASYNC110
