@@ -89,7 +89,10 @@ async def reading(log: str) -> AsyncGenerator[Connection]:
     _see(log)
     async with AsyncExitStack() as stack:
         attempt = AsyncExitStack()
-        connection = await attempt.enter_async_context(Connection.open(log, "mode=ro"))
+        try:
+            connection = await attempt.enter_async_context(Connection.open(log, "mode=ro"))
+        except sqlite3.Error as error:  # of files, too, a process has only so many
+            raise LogError(f"{log} cannot be read: {error}") from error
         try:
             known = await identify(connection, log)
             stack.push_async_exit(attempt.pop_all())

@@ -13,6 +13,7 @@ import pytest
 from callboard.events import (
     AppendRejected,
     KeyReused,
+    LogError,
     NewEvent,
     OutcomeUnknown,
     SQLiteStore,
@@ -169,6 +170,21 @@ def test_a_disk_that_takes_no_more_ends_in_an_unknown_outcome_and_heals(path: Pa
             print(*[event.position async for event in store.read_all()])
     """
     assert ran(body, path).splitlines() == ["unknown", "1 2 3 4"]
+
+
+async def test_a_log_that_cannot_be_connected_to_is_an_error_of_the_log(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SQLiteStore.open(path):
+        pass
+
+    def refused(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    with pytest.raises(LogError, match="cannot be read: unable to open database file"):
+        async with SQLiteStore.open(path, mode="read"):
+            pass
 
 
 async def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
