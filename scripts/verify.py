@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import JsonValue
 
-from callboard.events import SQLiteStore
+from callboard.events import LogDamaged, NotALog, SQLiteStore
 from callboard.events.anchor import BrokenAnchor, Head, read_anchor
 from callboard.events.rows import Rows, Unreadable, open_rows
 from callboard.projections.checks import Checks, Report, Said
@@ -59,22 +59,38 @@ def checked(log: str) -> Report:
         LogError: It cannot be read at all, or is no log.
     """
     head, broken = remembered(log)  # before the log is opened: it is never ahead of a whole log
-    with open_rows(log) as rows:
-        checks = Checks(rows.texts, redacted(rows), head)
-        if broken:
-            checks.findings.add(Place(0), "anchor", broken, "where the log was at least")
-        for found, wanted in rows.schema_faults:
-            checks.findings.add(Place(0), "schema", found, wanted)
-        if rows.cut is not None:
-            checks.findings.add(Place(0), "file", str(rows.cut), "all of it; restore a backup")
-        for row in rows.read():
-            if isinstance(row, Unreadable):
-                checks.unreadable(*row)
-            else:
-                checks.take(row)
-        for fault in rows.faults():
-            checks.findings.add(Place(0), "file", f"SQLite says: {fault}", "ok")
-        return checks.report()
+    try:
+        with open_rows(log) as rows:
+            return _checked(rows, head, broken)
+    except (LogDamaged, NotALog) as error:
+        if head is None or not head.position or not os.path.isfile(log):
+            raise
+        return _nothing_left(error.why, head)
+
+
+def _checked(rows: Rows, head: Head | None, broken: str) -> Report:
+    checks = Checks(rows.texts, redacted(rows), head)
+    if broken:
+        checks.findings.add(Place(0), "anchor", broken, "where the log was at least")
+    for found, wanted in rows.schema_faults:
+        checks.findings.add(Place(0), "schema", found, wanted)
+    if rows.cut is not None:
+        checks.findings.add(Place(0), "file", str(rows.cut), "all of it; restore a backup")
+    for row in rows.read():
+        if isinstance(row, Unreadable):
+            checks.unreadable(*row)
+        else:
+            checks.take(row)
+    for fault in rows.faults():
+        checks.findings.add(Place(0), "file", f"SQLite says: {fault}", "ok")
+    return checks.report()
+
+
+def _nothing_left(why: str, head: Head) -> Report:
+    """Return the report on a file that can be read no more, beside the anchor of the log that it was."""
+    checks = Checks(lambda *_: None, lambda *_, **__: None, head)
+    checks.findings.add(Place(1), "file", f"no event can be read: {why}", f"the log {head.log_id}; restore a backup")
+    return checks.report()
 
 
 def real(log: str) -> str:

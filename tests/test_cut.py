@@ -78,8 +78,8 @@ def test_whoever_reads_it_is_told_what_it_is(whole: Path, capsys: pytest.Capture
     assert main(["trace", str(whole)]) == 2
     assert f"is a damaged callboard log: the file ends after 8,192 of {size:,} bytes" in capsys.readouterr().err
     os.truncate(whole, 100)  # nothing is left but the header
-    assert main(["verify", str(whole)]) == audit.main([str(whole)]) == 2
-    assert "the file ends after 100 of" in capsys.readouterr().err
+    assert main(["verify", str(whole)]) == 1
+    assert "the file ends after 100 of" in capsys.readouterr().out
 
 
 def test_a_log_that_is_whole_and_any_other_file_is_not_cut_off(whole: Path, path: Path, tmp_path: Path) -> None:

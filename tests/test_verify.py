@@ -161,6 +161,16 @@ def test_what_is_no_log_gets_exit_code_2(path: Path, content: bytes | None, caps
     assert "is not a callboard log" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("left", [0, 100, 4096])
+async def test_a_log_that_was_cut_down_to_nothing_readable_is_one_that_lost_all(path: Path, left: int) -> None:
+    async with SQLiteStore.open(path):
+        pass  # LogCreated, WriterOpened, WriterClosed
+    os.truncate(path, left)
+    report = checked(str(path))
+    assert {(1, "file"), (1, "anchor"), (1, "position")} <= {*found(report)}
+    assert "position 3, as the anchor has it" in next(f.wanted for f in report.findings.kept if f.check == "anchor")
+
+
 @pytest.mark.parametrize("statement", ["DROP TRIGGER events_never_change", "DROP INDEX events_correlation_id",
     "CREATE TABLE notes (text TEXT)", "CREATE TRIGGER evil AFTER INSERT ON events BEGIN SELECT 1; END",
 ])  # fmt: skip
