@@ -347,7 +347,7 @@ async def why_not(store: EventStore, call: str) -> CallboardError:
             latest = event.type if ours else latest or event.type
             said = _words(event.data) or said
     if not latest:
-        return NotWaiting(call, "is no call of this log; `waiting` lists those that wait for a person")
+        return NotWaiting(call, "is no call of this log; `callboard people pending LOG` lists those that wait")
     if said:
         return AlreadyDecided(call, said)
     return NotWaiting(call, f"waits for no person: its last event is {latest}; nothing was changed")

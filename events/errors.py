@@ -109,9 +109,8 @@ class LossFound(LogError):
 
     def __init__(self, path: str, found: str, wanted: str, *, expected: int, whole: int, readable: bool = True) -> None:
         """Say what is lost; what SQLite does not find `readable` cannot be gone on with."""
-        mend = "restore a backup"
-        if readable:
-            mend += ", or open it with accept_loss='why' to go on with what is there"
+        more = ", or go on with what is there: accept_loss='why', or `callboard log accept LOG --reason why`"
+        mend = "restore a backup" + more * readable
         super().__init__(f"{path} is not what was written: {found}, but {wanted}; {mend}")
         self.path, self.found, self.wanted = path, found, wanted
         self.expected, self.whole = expected, whole

@@ -140,7 +140,8 @@ async def test_a_loss_is_told_then_accepted_by_name_and_then_the_log_goes_on(
     path.with_name("log.db.anchor").unlink()
     assert await command("verify", path) == 1
     assert await command("log", "redact", path, 1, "--reason", "x") == 2
-    assert "anchor" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "anchor" in said and "callboard log accept LOG --reason" in said
     assert await command("log", "accept", path, "--reason", "the anchor was deleted by hand") == 0
     assert await position_of(path, "LossAccepted") and await command("verify", path) == 0
 
