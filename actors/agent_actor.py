@@ -90,6 +90,7 @@ class AgentActor(Actor[AgentState]):
 
     async def _step(self, results: list[Command], waiting: list[Waiting]) -> None:
         """Decide with a slot in hand where one is free, so that a call can begin in the append that wants it."""
+        results = self._calling.standing(results)
         self._calling.reach()
         await super()._step(results, waiting)
         self._calling.keep(offered=any(isinstance(one, Begin) for one in results))

@@ -46,6 +46,7 @@ class Calling:
         self._rendered: Growing[Line] = Growing()
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._dropped = False
+        self._erasures = 0
         self._hand = Hand(actor.system.providers, actor.stream)
 
     @property
@@ -76,10 +77,24 @@ class Calling:
 
     async def read_again(self) -> None:
         """Read the blocks of the turn again, since texts were erased."""
+        self._erasures += 1
         known, self._shown = self._shown, {}
         for label, version in known:
             if label in self._actor.state.reads:
                 self._shown[label, version] = await self._block(label, version)
+
+    def standing(self, results: list[Command]) -> list[Command]:
+        """Return `results` less what was prepared before texts were erased, which is prepared anew."""
+        found: list[Command] = []
+        for one in results:
+            if isinstance(one, Begin) and one.erasures != self._erasures:
+                self._actor.system.treasury.free(self._actor.stream)
+                self.prepare(f"{self._actor.stream}@{self._actor.version}")
+                continue
+            if isinstance(one, Begin):
+                self._shown |= requests.by_version((*one.shown, *one.current))
+            found.append(one)
+        return found
 
     def given_up(self, id: str) -> None:
         """Break off an attempt that runs."""
@@ -108,14 +123,13 @@ class Calling:
             self._actor.put(self._refuse(call, model, refused, cause))
             return
         assert state.spec is not None
-        uses = state.spec.blocks
+        uses, erasures = state.spec.blocks, self._erasures
         current = [] if call.summarises else await self._current(state)
         items = [] if call.summarises else requests.wanted(state)
         shown = [await self._block(label, version) for label, version in items]
-        self._shown |= requests.by_version((*shown, *current))
         price = self._actor.system.prices.of(self._actor.system.providers.name_of(model))
         read = None if call.summarises else uses
-        begin = Begin(call.id, current, shown, call.attempt, read, model, price, cause=cause)
+        begin = Begin(call.id, current, shown, call.attempt, read, model, price, erasures=erasures, cause=cause)
         if self._actor.system.treasury.watches:
             tokens = calls.tokens(state, call, current, shown)
             begin = replace(begin, room=await self._actor.system.treasury.hold(self._actor.stream, tokens, price))

@@ -193,6 +193,7 @@ class Begin(Command):
         model: The model that there is a slot for; where another is asked, it comes too late as well.
         price: Of the model; None where nobody knows it, or nothing depends on it.
         room: Tokens that the reply may have by the budget of the system, or why it has none; None without a budget.
+        erasures: How often the blocks had been read again by then, since texts were erased; else it is prepared anew.
     """
 
     id: str
@@ -203,6 +204,7 @@ class Begin(Command):
     model: str = ""
     price: Price | None = None
     room: int | str | None = None
+    erasures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

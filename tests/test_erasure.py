@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from callboard import Agent, Board, Group, MemoryStore, ModelReply, ModelRequest, RoundRobin, System, tool
+from callboard import Agent, Block, Board, Group, MemoryStore, ModelReply, ModelRequest, RoundRobin, System, tool
 from callboard.actors import reaching, rules
 from callboard.actors.commands import Receive, TakeSend
 from callboard.actors.testing import ScriptedModel, calls
@@ -14,6 +14,7 @@ from callboard.events import Text
 from callboard.events.catalog import MessageReceived, Part
 from callboard.events.text import ERASED
 from callboard.projections.paths import message_digest
+from callboard.projections.request import rebuilt
 
 from .archive_scenarios import ARCHIVES
 from .block_scenarios import BLOCKS
@@ -143,6 +144,27 @@ async def test_a_message_that_is_on_its_way_is_known_as_the_log_has_it() -> None
             await system.redact([await first(system, "ModelCallFinished")], reason="what a said")
         live = {stream: await system.look(stream) for stream in ("agent-a", "agent-b", "group-pair")}
     assert live == states([event async for event in store.read_all()])
+
+
+async def test_a_call_that_was_prepared_reads_its_blocks_again_when_something_is_erased() -> None:
+    model, store = Held(), MemoryStore()
+    model.may.set()
+    async with System.open(store, model=model) as system:
+        ref = await system.start(Agent("a", blocks=[Block("plan", SECRET)]))
+        look = system.look
+
+        async def looking(stream: str) -> object:
+            found = await look(stream)
+            if stream == "block-plan" and SECRET in found.value:
+                await system.redact([await first(system, "BlockStarted")], reason="a secret")
+            return found
+
+        system.look = looking  # type: ignore[method-assign]
+        assert (await ref.ask("go")).text == "a answers"
+        assert "ActorRestarted" not in await types(store) and len(model.requests) == 1
+    assert SECRET not in str(model.requests) and ERASED in str(model.requests)
+    [started] = [event.version async for event in store.read_all() if event.type == "ModelCallStarted"]
+    assert await rebuilt(store, "agent-a", started) == model.requests[0].messages
 
 
 async def test_a_board_with_an_erased_task_is_started_again_and_can_be_mended() -> None:
