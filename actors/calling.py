@@ -47,6 +47,7 @@ class Calling:
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._dropped = False
         self._erasures = 0
+        self._preparing = anyio.CancelScope()
         self._hand = Hand(actor.system.providers, actor.stream)
 
     @property
@@ -102,10 +103,19 @@ class Calling:
             self._scopes[id].cancel()
 
     def prepare(self, cause: str) -> None:
-        """See that the open model call begins, once its pause is over and the blocks are read."""
+        """See that the open model call begins, once its pause is over and the blocks are read.
+
+        What was prepared until now is let go: of two that wait for a slot, each might have what the other waits for.
+        """
         call = self._actor.state.model
         if call is not None and call.phase in ("wanted", "stopped", "waiting"):
-            self._actor.spawn(self._prepare, call, cause)
+            self._preparing.cancel()
+            self._preparing = anyio.CancelScope()
+            self._actor.spawn(self._prepared, self._preparing, call, cause)
+
+    async def _prepared(self, scope: anyio.CancelScope, call: ModelCall, cause: str) -> None:
+        with scope:
+            await self._prepare(call, cause)
 
     async def _prepare(self, call: ModelCall, cause: str) -> None:
         if call.due is not None:

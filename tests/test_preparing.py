@@ -1,0 +1,50 @@
+"""What an agent prepares for a model call, and what happens to that while it waits for the only slot."""
+
+from __future__ import annotations
+
+import anyio
+
+from callboard import Agent, Block, MemoryStore, System
+
+from .gated import Gated, seen
+
+PLAN, NOTES = Block("plan", "one"), Block("notes", "two")
+
+
+async def asked(system: System, name: str, key: str) -> None:
+    await system[name].ask("go", key=key)
+
+
+async def test_a_block_given_while_a_call_waits_for_the_only_slot_holds_up_no_later_call() -> None:
+    model, store = Gated("busy"), MemoryStore()
+    with anyio.fail_after(10):
+        async with System.open(store, model=model, calls_at_once=1) as system, anyio.create_task_group() as tasks:
+            for one in (Agent("busy"), Agent("a", blocks=[PLAN]), Agent("c", blocks=[PLAN]), NOTES):
+                await system.start(one)
+            tasks.start_soon(asked, system, "busy", "k1")
+            await model.begun.wait()
+            for key in ("k2", "k3"):
+                tasks.start_soon(asked, system, "a", key)
+            await seen(store, "ModelCallRequested", 2)
+            await system["a"].attach("notes")
+            tasks.start_soon(asked, system, "c", "k4")
+            await seen(store, "ModelCallRequested", 3)
+            model.gate.set()
+    assert [request.agent for request in model.requests].count("a") == 2
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_for_the_only_slot_holds_up_no_later_call() -> None:
+    model, store = Gated("busy"), MemoryStore()
+    with anyio.fail_after(10):
+        async with System.open(store, model=model, calls_at_once=1) as system, anyio.create_task_group() as tasks:
+            for one in (Agent("busy"), Agent("a", blocks=[PLAN])):
+                await system.start(one)
+            tasks.start_soon(asked, system, "busy", "k1")
+            await model.begun.wait()
+            await system["a"].tell("never mind", key="k2")
+            await seen(store, "ModelCallRequested", 2)
+            await system.cancel("k2")
+            tasks.start_soon(asked, system, "a", "k3")
+            await seen(store, "ModelCallRequested", 3)
+            model.gate.set()
+    assert [request.id for request in model.requests] == ["k1/busy/1", "k3/a/1"]
