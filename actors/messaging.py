@@ -133,6 +133,8 @@ def parsed(name: str, arguments: str) -> BaseModel | str:
         return "bad arguments: match_all and match_some are both empty; give at least one tag"
     if isinstance(asked, BroadcastAll) and not asked.tags:
         return "bad arguments: tags is empty; give at least one tag"
+    if isinstance(asked, AskHuman) and not all(option.strip() for option in asked.options):
+        return "bad arguments: one of the options is blank, which nobody can answer; leave it out"
     return asked
 
 

@@ -288,6 +288,14 @@ async def test_a_question_shows_its_options_and_the_answer_is_the_result() -> No
         assert await answer_of(system) == "that"
 
 
+async def test_a_question_with_an_option_that_nobody_can_give_is_asked_of_nobody() -> None:
+    model = Caller(("ask_human", {"question": "which?", "options": ["this", " "]}))
+    async with System.open(MemoryStore(), model=model) as system:
+        await system.start(agent())
+        with anyio.fail_after(10):
+            assert "one of the options is blank" in (await system["a"].ask("go")).text
+
+
 async def test_a_call_in_doubt_that_asks_a_person_is_listed_too() -> None:
     store, scope = MemoryStore(), anyio.CancelScope()
 
