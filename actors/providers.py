@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import cast
 
+import anyio
+
 from callboard.events import SpecError
 
 from .breaker import Breaker
@@ -88,6 +90,7 @@ class Hand:
         self._slot: Slot | None = None
         self._lent: list[Slot] = []
         self._dropped = False
+        self._line = anyio.Lock()
 
     def holds(self, name: str) -> bool:
         """Return whether there is a slot for the model called `name`."""
@@ -121,14 +124,18 @@ class Hand:
             self._slot = None
 
     async def wait(self, name: str) -> Refused | None:
-        """Have a slot for the model called `name`, once it is our turn; return why there is none."""
-        if self.holds(name):
+        """Have a slot for the model called `name`, once it is our turn; return why there is none.
+
+        One of us at a time stands in line: a second would wait for what the first one has by then.
+        """
+        async with self._line:
+            if self.holds(name):
+                return None
+            found = await self._providers.wait(self._agent, name)
+            if isinstance(found, Refused):
+                return found
+            self.take(found)
             return None
-        found = await self._providers.wait(self._agent, name)
-        if isinstance(found, Refused):
-            return found
-        self.take(found)
-        return None
 
     def use(self) -> Slot | None:
         """Return the slot that is there, for an attempt that begins."""

@@ -11,6 +11,12 @@ from .gated import Gated, seen
 PLAN, NOTES = Block("plan", "one"), Block("notes", "two")
 
 
+class Narrow(Gated):
+    """One that takes a single attempt at a time."""
+
+    at_once = 1
+
+
 async def asked(system: System, name: str, key: str) -> None:
     await system[name].ask("go", key=key)
 
@@ -48,3 +54,22 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_the_only_slot_holds_u
             await seen(store, "ModelCallRequested", 3)
             model.gate.set()
     assert [request.id for request in model.requests] == ["k1/busy/1", "k3/a/1"]
+
+
+async def test_who_is_given_another_model_while_it_waits_for_a_slot_asks_that_one_at_once() -> None:
+    slow, quick, store = Narrow("busy"), Gated(), MemoryStore()
+    with anyio.fail_after(10):
+        async with (
+            System.open(store, model=slow, models={"quick": quick}) as system,
+            anyio.create_task_group() as tasks,
+        ):
+            for one in (Agent("busy"), Agent("a", blocks=[PLAN])):
+                await system.start(one)
+            tasks.start_soon(asked, system, "busy", "k1")
+            await slow.begun.wait()
+            await system["a"].tell("go", key="k2")
+            await seen(store, "ModelCallRequested", 2)
+            await system.start(Agent("a", blocks=[PLAN], model="quick"))
+            await seen(store, "ModelCallFinished")
+            assert [request.id for request in quick.requests] == ["k2/a/1"]
+            slow.gate.set()

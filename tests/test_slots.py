@@ -243,6 +243,19 @@ def test_what_a_hand_has_is_given_back_once_it_is_not_wanted() -> None:
     assert (hand.name, other.name) == (None, "")
 
 
+async def test_of_two_who_wait_for_one_hand_the_second_finds_what_the_first_has() -> None:
+    known = providers(own=1)
+    hand, other = Hand(known, "a"), Hand(known, "b")
+    other.reach("")
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(hand.wait, "")
+            await settled()
+            other.keep(None)
+    assert hand.name == ""
+
+
 def test_a_hand_that_is_dropped_gives_back_what_no_attempt_uses_and_takes_no_more() -> None:
     known = providers(own=2)
     hand = Hand(known, "a")
