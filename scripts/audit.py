@@ -64,7 +64,7 @@ class Audit:
         self.open, self.ended = dict[Pair, list[str]](), dict[Pair, int]()
         self.working, self.retired, self.calls = dict[str, str](), set[str](), dict[str, Data]()
         self.sent, self.answers = dict[Pair, Pair](), dict[Pair, tuple[bool, Any, Any]]()
-        self.needs, self.replies = defaultdict[str, set[str]](set), dict[str, list[str]]()
+        self.needs, self.replies = defaultdict[str, set[str]](set), defaultdict[str, list[str]](list)
         self.order, self.waiting = defaultdict[Pair, dict[str, int]](dict), defaultdict[str, dict[str, str]](dict)
 
     def wrong(self, check: str, found: object, wanted: object) -> None:
@@ -82,9 +82,9 @@ class Audit:
         self._place()
         try:
             self.texts[row["stream"]][row["version"]] = None
-            said = json.loads(row["content"] or "null")
-            self.texts[row["stream"]][row["version"]] = said and len(said)
-            self.replies |= {row["stream"]: said or []} if row["type"] == "ModelCallFinished" else {}
+            said = self.own = json.loads(row["content"] or "[]")
+            self.texts[row["stream"]][row["version"]] = len(said) if row["content"] else None
+            self.replies |= {row["stream"]: said} if row["type"] == "ModelCallFinished" else {}
             self._refers(data := json.loads(row["data"]))
             self._event(row["type"], data)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -197,8 +197,8 @@ class Audit:
 
     def _of_tool(self, type: str, id: str, data: Data) -> None:
         stream = self.row["stream"]
-        if type == "ToolCallRequested":  # it follows the reply that it is of
-            said, n = self.replies.get(stream, []), self._placed(data["arguments"])[2]
+        if type == "ToolCallRequested":  # it follows the reply that it is of; only an empty text stands in itself
+            said, n = (self.own, at) if isinstance(at := data["arguments"], int) else (self.replies[stream], at[2])
             self.calls[id] = {"phase": "", "once": data["effect"] == "once", "what": [data["tool"], *said[n : n + 1]]}
         call, number = self.calls[id], self.attempts["ToolCallStarted", id] + 1
         kind = "needs" * (call["what"][0] in self.needs[stream]) + "once" * call["once"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from callboard import Agent, MemoryStore, ModelReply, System
+from callboard.actors.testing import ScriptedModel
 from callboard.events.anchor import line
 from callboard.events.catalog import TYPES
 from callboard.scripts import audit
@@ -16,6 +18,7 @@ from . import logs
 from .forgeries import FORGERIES, Forgery, Rows, at, head_of, healthy, of_wrong_size, reordered, silenced
 from .harness import run
 from .logs import write_rows
+from .people_scenarios import transfer
 from .scenarios import CANCELS, Scenario
 from .teams import write_log
 
@@ -95,6 +98,16 @@ def test_edits_that_overtake_each_other_are_found() -> None:
 
 def test_a_size_is_beyond_it(rows: Rows) -> None:
     assert not found(logs.audited(of_wrong_size(rows)[0]))  # it reads no specs and splices no blocks
+
+
+async def test_a_person_may_be_asked_about_a_call_whose_model_wrote_no_arguments() -> None:
+    store, said = MemoryStore(), ModelReply("", [("transfer", "{}"), ("transfer", "")])
+    async with System.open(store, model=ScriptedModel({"a": [said]})) as system:
+        await system.start(Agent("a", tools=[transfer]))
+        await system["a"].tell("go")
+        await system.quiet()
+        assert len(await system.waiting()) == 2
+    assert not found(logs.audited(logs.rows_of(store)))
 
 
 @pytest.mark.parametrize("scenario", [pytest.param(one, id=one.name) for one in CANCELS[::5]])
