@@ -25,13 +25,14 @@ _blocks: Projection[dict[str, BlockState]] = Projection("blocks", dict, _take)
 
 
 async def block_stream(store: EventStore, label: str) -> str:
-    """Return the stream of the block whose name is `label`; else of the one block that has this label now.
+    """Return the stream of the block that `label` is the stream or the name of; else of the one that has it as label.
 
     Raises:
         NoSuchBlock: There is none, or more than one.
     """
-    async for event in store.read_stream(f"block-{label}", until=1):
-        return event.stream
+    for stream in [label] * label.startswith("block-") + [f"block-{label}"]:
+        async for event in store.read_stream(stream, until=1):
+            return event.stream
     blocks = await replay(store, _blocks)
     found = [stream for stream, state in blocks.items() if state.spec is not None and state.spec.label == label]
     if len(found) == 1:

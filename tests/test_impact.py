@@ -144,6 +144,7 @@ async def test_a_block_is_found_by_its_name_then_by_its_label() -> None:
     )  # fmt: skip
     assert await block_stream(store, "plan") == PLAN
     assert await block_stream(store, "a.persona") == "block-a.persona"
+    assert await block_stream(store, "block-a.persona") == "block-a.persona", "as other verbs call it"
     with pytest.raises(NoSuchBlock, match=r"'persona' is the label of a\.persona, b\.persona"):
         await block_stream(store, "persona")
     with pytest.raises(NoSuchBlock, match=r"there is no block .* in this log; there are a\.persona, plan, b\.persona"):
