@@ -97,8 +97,8 @@ class Desk:
 
 def evolve(desk: Desk, event: Event) -> Desk:
     """Return `desk` after `event`. Pure."""
-    if desk.purse is not None:
-        desk = replace(desk, purse=purses.evolve(desk.purse, event, desk.sends))
+    if desk.purse is not None and desk.turn is not None:
+        desk = replace(desk, purse=purses.evolve(desk.purse, event, desk.sends, desk.turn.id))
     match event:
         case LimitReached() if desk.purse is None:
             return replace(desk, purse=Purse((), (), reached=event))

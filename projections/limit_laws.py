@@ -58,7 +58,7 @@ class LimitLaws:
             return
         if isinstance(data, MessageSent):
             turn.sends[data.id] = data
-        turn.purse = purses.evolve(turn.purse, data, turn.sends)
+        turn.purse = purses.evolve(turn.purse, data, turn.sends, turn.id)
         if isinstance(data, COUNTED):
             self._within(turn.purse, place)
         elif isinstance(data, LimitRaised) and data.id != turn.id:

@@ -120,10 +120,13 @@ def granted(grant: Grant) -> Spent:
     return Spent.model_construct(**{name: getattr(grant, name) or getattr(NOTHING, name) for name in AMOUNTS})
 
 
-def evolve(purse: Purse, event: Event, sends: dict[str, MessageSent]) -> Purse:
-    """Return `purse` after `event`, given the sends that were open before it."""
+def evolve(purse: Purse, event: Event, sends: dict[str, MessageSent], turn: str) -> Purse:
+    """Return `purse` after `event`, given the sends that were open before it, and whose it is.
+
+    Work in the background has limits of its own, and may begin while another turn is open.
+    """
     match event:
-        case MessageSent(id=id, grant=grant) if grant is not None:
+        case MessageSent(id=id, grant=grant) if grant is not None and id.startswith(f"{turn}/"):
             return _holding(purse, id, Held(granted(grant) + _own(event)))
         case SendAnswered(id=id, spent=spent) | SendFailed(id=id, spent=spent) if id in purse.held:
             taken = not isinstance(event, SendFailed) or event.accepted

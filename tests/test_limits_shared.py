@@ -26,9 +26,10 @@ from callboard.events import (
     NotWaiting,
     SQLiteStore,
 )
-from callboard.events.catalog import Grant, MessageSent, ToolCallFailed
+from callboard.events.catalog import Grant, MessageSent, ToolCallFailed, TurnFinished
 
 from .limited import USED, Scripted, asked, brief, busy, look
+from .logs import checked, rows_of
 from .scripted import script
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +116,19 @@ async def test_background_work_has_the_limits_of_its_group() -> None:
         await (await system.start(group)).ask("go")
         await system.quiet()
     assert [request.agent for request in model.asked] == ["m", "sleeper", "sleeper"]
+
+
+async def test_background_work_that_begins_while_the_next_request_is_open_costs_that_nothing() -> None:
+    limits, model, log = Limits(model_calls=2), Scripted(brief), MemoryStore()
+    group = Group("g", [Agent("s1"), Agent("s2")], Sleeptime(every=1), manager=Agent("m"), limits=limits)
+    async with System.open(log, model=model) as system:
+        ref = await system.start(group)
+        for key in ("k1", "k2", "k3"):
+            await ref.tell("go", key=key)
+        await system.quiet()
+    assert checked(rows_of(log)).findings.kept == []
+    ended = [event.data async for event in log.read_stream("group-g") if isinstance(event.data, TurnFinished)]
+    assert [one.spent.model_calls for one in ended if one.spent] == [1, 1, 1]
 
 
 async def test_a_system_limits_each_request_that_brings_no_limits() -> None:
