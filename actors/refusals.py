@@ -33,10 +33,8 @@ def quoted(text: str) -> str:
 
 def pasted(value: str, **texts: str) -> str:
     """Return why texts cannot be meant that begin lines with numbers of a listing; empty where they can."""
-    if PASTED.search(value):
-        return ""
     for name, text in texts.items():
-        if found := PASTED.search(text):
+        if (found := PASTED.search(text)) and not PASTED.search(value):  # a block may be long
             number = found[0].strip()
             return (
                 f"`{name}` begins lines with numbers of a listing, such as {number!r}, which are no part of the block; "

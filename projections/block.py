@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import unified_diff
 from itertools import takewhile
 
 from callboard.events import Event
@@ -15,6 +14,7 @@ from .desk import Desk
 from .desk import evolve as evolve_desk
 from .growing import Growing
 from .lines import Moved, carried, count, moved
+from .pairs import paired
 from .projection import Projection
 from .states import replace
 from .words import name_of
@@ -180,8 +180,20 @@ def difference(old: str, new: str) -> tuple[str, ...]:
     before, after = _lines(old), _lines(new)
     if before == after and old != new:  # only the last line end differs
         before, after = old.split("\n"), new.split("\n")
-    told = list(unified_diff(before, after, n=1, lineterm=""))[2:]
-    return tuple(line for line in told if not line.startswith("@@"))
+    told = _told(before, after)
+    near = zip(["", *told], told, [*told[1:], ""], strict=False)  # a line that stays is told beside one that changed
+    return tuple(line for last, line, next in near if {last[:1], line[:1], next[:1]} & {"-", "+"})
+
+
+def _told(before: list[str], after: list[str]) -> list[str]:
+    """Return all lines of both texts in their order, those that differ with `-` or `+` before them."""
+    stays = sorted((i, j) for j, i in paired(before, after).items())
+    told, gone, come = list[str](), 0, 0
+    for i, j in [*stays, (len(before), len(after))]:
+        told += [f"-{line}" for line in before[gone:i]] + [f"+{line}" for line in after[come:j]]
+        told += [f" {line}" for line in before[i : i + 1]]
+        gone, come = i + 1, j + 1
+    return told
 
 
 def _lines(value: str) -> list[str]:

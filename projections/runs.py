@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
 from itertools import accumulate
+
+from .pairs import paired
 
 Run = tuple[int, int]
 """Characters that were written one after the other: the number of the first, and how many."""
-
-MOST_COMPARED = 20_000
-"""Lines before times lines after, less those that are equal at both ends, up to which a changed passage is compared."""
 
 
 class Runs:
@@ -84,7 +82,7 @@ def kept(old: str, new: str, between: str = "\n") -> list[Segment]:
     """
     before, after = re.split(f"([{re.escape(between)}])", old), re.split(f"([{re.escape(between)}])", new)
     starts = [0, *accumulate(map(len, before))]
-    partners = _equal(before[::2], after[::2])
+    partners = paired(before[::2], after[::2])
     found: list[Segment] = []
     for n, word in enumerate(after):
         partner = partners.get(n // 2)
@@ -102,20 +100,3 @@ def _add(found: list[Segment], start: int, length: int) -> None:
         found[-1] = at, size + length
     else:
         found.append((start, length))
-
-
-def _equal(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
-    """Return which lines of `new` are which of `old`: those at both ends, and what a comparison finds between. Pure."""
-    head, most = 0, min(len(old), len(new))
-    while head < most and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < most - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    found = {n: n for n in range(head)} | {len(new) - 1 - n: len(old) - 1 - n for n in range(tail)}
-    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
-    if not 0 < len(old) * len(new) <= MOST_COMPARED:
-        return found
-    for i, j, size in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
-        found |= {head + j + n: head + i + n for n in range(size)}
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .mutations import Mutant
 
 BLAME, RUNS, PRESENCE = "projections/blame.py", "projections/runs.py", "projections/presence.py"
+PAIRS = "projections/pairs.py"
 FOLD, ORIGIN, REACH = ("tests/test_blame.py",), ("tests/test_provenance.py",), ("tests/test_impact.py",)
 
 BLAME_MUTANTS = (
@@ -33,10 +34,10 @@ BLAME_MUTANTS = (
     ),
     Mutant(
         "blame: lines of any order are kept",
-        RUNS,
-        "found |= {head + j + n: head + i + n for n in range(size)}",
-        "found |= {head + n: head + old.index(line) for n, line in enumerate(new) if line in old}",
-        FOLD,
+        PAIRS,
+        "at = bisect_left(begins, -j)",
+        "at = len(begins)",
+        (*FOLD, "tests/test_pairs.py"),
     ),
     Mutant(
         "blame: what is new joins what was kept",
@@ -46,11 +47,11 @@ BLAME_MUTANTS = (
         FOLD,
     ),
     Mutant(
-        "blame: a passage is compared however long it is",
-        RUNS,
-        "if not 0 < len(old) * len(new) <= MOST_COMPARED:",
-        "if not old or not new:",
-        FOLD,
+        "differences: all pairs of lines are compared, however many",
+        PAIRS,
+        "room -= often[line] * len(places[line])",
+        "room -= 0",
+        ("tests/test_pairs.py",),
     ),
     Mutant("blame: a compact JSON is one line", BLAME, 'LINES if form == "text" else ITEMS', "LINES", FOLD),
     Mutant("impact: blanks count as text", PRESENCE, 'len("".join(text.split()))', "len(text)", FOLD),
