@@ -19,6 +19,7 @@ class Runs:
     def __init__(self, runs: Iterable[Run] = ()) -> None:
         self._firsts: list[int] = []
         self._lengths: list[int] = []
+        self._ends: list[int] | None = None  # where each run ends, once somebody asked
         self.size = 0
         self.splice(0, 0, list(runs))
 
@@ -30,7 +31,7 @@ class Runs:
         found, at = list[Run](), 0
         if start >= end:
             return ()
-        ends = list(accumulate(self._lengths))
+        ends = self._places()
         index = bisect_right(ends, start)
         while index < len(ends) and (at := ends[index] - self._lengths[index]) < end:
             skipped = max(start - at, 0)
@@ -46,16 +47,23 @@ class Runs:
         self._firsts[first:last] = [run[0] for run in put]
         self._lengths[first:last] = [run[1] for run in put]
         self.size += sum(run[1] for run in put) - gone
+        self._ends = None
         for index in range(first + len(put), first - 1, -1):
             self._join(index)
+
+    def _places(self) -> list[int]:
+        if self._ends is None:
+            self._ends = list(accumulate(self._lengths))
+        return self._ends
 
     def _cut(self, at: int) -> int:
         """Return the index of the run that begins at character `at`; one that goes across is cut in two."""
         if at >= self.size:
             return len(self._lengths)
-        ends = list(accumulate(self._lengths))
+        ends = self._places()
         index = bisect_right(ends, at)
         if left := at - (ends[index] - self._lengths[index]):
+            ends.insert(index, at)
             self._firsts.insert(index + 1, self._firsts[index] + left)
             self._lengths.insert(index + 1, self._lengths[index] - left)
             self._lengths[index] = left
