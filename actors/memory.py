@@ -292,7 +292,7 @@ def _insert(state: BlockState, request: Receive, edit: Edit) -> BlockEdited | st
     line = len(lines) if edit.line == -1 else edit.line
     if edit.line != -1 and request.seen:
         line = state.place_since(request.seen, edit.line)
-    at = min(sum(len(one) + 1 for one in lines[:line]), len(state.value))
+    at = min(len("\n".join(lines[:line])) + (line > 0), len(state.value))
     if line and line == len(lines) and not state.value.endswith("\n"):
         return _spliced(state, request, "text", at=at, before="\n")
     return _spliced(state, request, "text", at=at, after="\n" if line < len(lines) else "")

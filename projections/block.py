@@ -119,7 +119,7 @@ def mended(value: str, edit: BlockEdited) -> tuple[str, str]:
     if put == ERASED:
         value = _of_length(edit.at + edit.cut) if value == ERASED else value
         return value, _of_length(edit.size - len(value) - more)
-    if ERASED in value and (missing := edit.size - len(value) - len(put) - more):
+    if (missing := edit.size - len(value) - len(put) - more) and ERASED in value:
         value = value.replace(ERASED, _of_length(len(ERASED) + missing), 1)
     return value, put
 

@@ -34,18 +34,19 @@ def moved(value: str, at: int, cut: int, put: str) -> Moved:
         at, put = at + same, put[same:]
         same = common(value[at:end][::-1], put[::-1])
         end, put = end - same, put[: len(put) - same]
-    if at == end and not put:
-        return Moved(value.count("\n", 0, at), 0, 0)
-    before, old, rest = _begins_line(value, at), value[at:end], value[end : end + 1]
     first = value.count("\n", 0, at)
+    if at == end and not put:
+        return Moved(first, 0, 0)
+    before, old, rest = _begins_line(value, at), value[at:end], value[end : end + 1]
+    within, is_open = old.count("\n"), _is_open(value[-1:])
+    last = first + within
     if not before and (old or rest)[:1] in ("", "\n") and (put or rest)[:1] in ("", "\n"):
         first += 1  # the line before goes on no further, as it did not
-    last = value.count("\n", 0, end)
-    if not (_begins_line(value, end) and (put.endswith("\n") if put else before)):
+    if (rest or is_open) and not (_begins_line(value, end) and (put.endswith("\n") if put else before)):
         last += 1
-    lines = count(value)
-    gone = max(0, min(last, lines) - first)
-    return Moved(first, gone, _count_after(value, at, end, put) - lines + gone)
+    gone = max(0, last - first)
+    tail = value[-1:] if rest else put[-1:] or value[max(at - 1, 0) : at]
+    return Moved(first, gone, gone + put.count("\n") - within + _is_open(tail) - is_open)
 
 
 def _begins_line(value: str, at: int) -> bool:
@@ -53,10 +54,9 @@ def _begins_line(value: str, at: int) -> bool:
     return at == 0 or value[at - 1] == "\n"
 
 
-def _count_after(value: str, at: int, end: int, put: str) -> int:
-    newlines = value.count("\n") - value.count("\n", at, end) + put.count("\n")
-    tail = value[-1:] if end < len(value) else put[-1:] or value[max(at - 1, 0) : at]
-    return newlines + (tail != "\n") if tail else 0
+def _is_open(tail: str) -> bool:
+    """Return whether a line goes on at the end of a value that ends with `tail`."""
+    return tail not in ("", "\n")
 
 
 def common(one: str, other: str) -> int:

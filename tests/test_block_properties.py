@@ -182,3 +182,19 @@ def test_redo_of_undo_is_identity(value: str, edits: list[tuple[str, dict[str, o
             assert isinstance(log.bring_back(verb), BlockEdited)
         assert log.state.value == (value if verb == "undo" else held)
         assert isinstance(log.bring_back(verb), BlockEditRefused)
+
+
+class Looked(str):
+    """A value that counts how many of its characters were looked at for line ends."""
+
+    looked = 0
+
+    def count(self, *args: str | int) -> int:
+        self.looked += len(self[slice(*args[1:])])  # type: ignore[misc]
+        return super().count(*args)  # type: ignore[arg-type]
+
+
+def test_what_an_edit_did_to_lines_is_told_by_one_look_at_what_stands_before_it() -> None:
+    value = Looked("line\n" * 1_000)
+    assert moved(value, 2_500, 5, "one\ntwo\n") == (500, 1, 2)
+    assert value.looked == 2_500
