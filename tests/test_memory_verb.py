@@ -39,6 +39,11 @@ async def block(log: Path, name: str = "plan") -> BlockState:
         return await replay(store, block_state, stream=f"block-{name}")
 
 
+async def test_the_help_of_an_edit_offers_nothing_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await command("edit", "--help") == 0
+    assert "--empty" not in capsys.readouterr().out
+
+
 EDITS = [
     (["--append", "- three"], "one\ntwo\n- three"),
     (["--replace", "two", "2"], "one\n2"),
