@@ -10,8 +10,9 @@ from contextlib import closing
 from anyio.to_thread import run_sync
 
 from .anchor import Anchor, sync_folder
-from .connection import copied_with_wal, real_path
+from .connection import real_path
 from .errors import BackupRefused, LogError, NotALog
+from .file import copied_with_wal
 from .loss import compare, head_of, is_log, look, read_only
 from .schema import no_shared_memory
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
@@ -16,6 +15,7 @@ import aiosqlite
 import anyio
 
 from .errors import LogError, LogUnwritable, NotALog
+from .file import copied_with_wal, has_wal
 from .schema import BUSY, SCHEMA, identify, no_shared_memory
 
 
@@ -115,25 +115,13 @@ async def reading(log: str) -> AsyncGenerator[Connection]:
 async def _reading_alone(log: str) -> AsyncGenerator[Connection]:
     """Connect to `log` where no shared memory can be made beside it, and so nobody writes to it now."""
     with tempfile.TemporaryDirectory(prefix="callboard-") as folder:
-        if _has_wal(log):
+        if has_wal(log):
             copy = await anyio.to_thread.run_sync(copied_with_wal, log, f"{folder}/log")
             opened = Connection.open(copy, "mode=ro")
         else:  # all of it is in the log itself
             opened = Connection.open(log, "mode=ro&immutable=1")
         async with opened as connection:
             yield connection
-
-
-def _has_wal(log: str) -> bool:
-    return os.path.exists(f"{log}-wal") and os.path.getsize(f"{log}-wal") > 0
-
-
-def copied_with_wal(log: str, copy: str) -> str:
-    """Copy the log and its WAL, if it has one, to `copy` and beside it; return `copy`."""
-    shutil.copyfile(log, copy)
-    if os.path.exists(f"{log}-wal"):
-        shutil.copyfile(f"{log}-wal", f"{copy}-wal")
-    return copy
 
 
 def real_path(path: str | os.PathLike[str]) -> str:

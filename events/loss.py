@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from .anchor import BrokenAnchor, Head, anchor_of, read_anchor
 from .codec import Row, chain, chain_of
 from .errors import LossFound
-from .header import APPLICATION_ID, Cut, cut_off, lengthened
+from .file import APPLICATION_ID, Cut, cut_off, lengthened
 from .schema import BUSY, COLUMNS, EPOCH, primary_code
 
 WINDOW = 200_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections import OrderedDict
@@ -16,7 +15,7 @@ from pydantic_core import from_json
 
 from .codec import Row
 from .errors import LogDamaged, LogError, NewerFormat, NotALog
-from .header import APPLICATION_ID, Cut, cut_off, lengthened, unreadable
+from .file import APPLICATION_ID, Cut, copied_with_wal, cut_off, has_wal, lengthened, unreadable
 from .schema import COLUMNS, FORMAT, SCHEMA, no_shared_memory, primary_code
 
 PAGE = 500
@@ -241,12 +240,9 @@ def _as_it_is(stack: ExitStack, log: str) -> sqlite3.Connection:
 
 def _alone(stack: ExitStack, log: str) -> sqlite3.Connection:
     """Connect where no shared memory can be made beside the log, and so nobody writes to it now."""
-    wal = f"{log}-wal"
-    if os.path.exists(wal) and os.path.getsize(wal):
+    if has_wal(log):
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="callboard-"))
-        shutil.copyfile(log, f"{folder}/log")
-        shutil.copyfile(wal, f"{folder}/log-wal")
-        connection = _open(stack, f"{folder}/log", "mode=ro")
+        connection = _open(stack, copied_with_wal(log, f"{folder}/log"), "mode=ro")
     else:
         connection = _open(stack, log, "mode=ro&immutable=1")
     _identify(connection, log)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from .codec import Row
 from .errors import NewerFormat, NotALog
-from .header import APPLICATION_ID, unreadable
+from .file import APPLICATION_ID, unreadable
 
 FORMAT = 1
 """What `PRAGMA user_version` says of the table below; a log with a higher one is refused."""

@@ -362,7 +362,7 @@ MUTANTS = (
     ),
     Mutant(
         "a file that was cut off is read as it is",
-        "events/header.py",
+        "events/file.py",
         "        os.truncate(copy, cut.wanted)\n",
         "        pass\n",
         ("tests/test_cut.py",),

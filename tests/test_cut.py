@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from callboard.events import LossFound, SQLiteStore
-from callboard.events.header import Cut, cut_off, unreadable
+from callboard.events.file import Cut, cut_off, unreadable
 from callboard.scripts import audit
 from callboard.scripts.main import main
 from callboard.scripts.verify import checked

@@ -1,6 +1,7 @@
-"""The first bytes of a log's file: whose it is, and how long it was. SQLite refuses one that was cut off, whole.
+"""The file of a log: whose it is, how long it was, and copies of it.
 
-With zeros for what is gone of it, it gives what is left. What stands where: SQLite's page on its file format.
+SQLite refuses a file that was cut off, whole. With zeros for what is gone of it, it gives what is left. What stands
+where: SQLite's page on its file format.
 """
 
 from __future__ import annotations
@@ -61,10 +62,20 @@ def lengthened(file: str, folder: str) -> str:
     Raises:
         OSError: There is no room for it.
     """
-    cut, copy = cut_off(file), f"{folder}/log"
-    shutil.copyfile(file, copy)
-    if os.path.exists(f"{file}-wal"):
-        shutil.copyfile(f"{file}-wal", f"{copy}-wal")
+    cut, copy = cut_off(file), copied_with_wal(file, f"{folder}/log")
     if cut is not None:
         os.truncate(copy, cut.wanted)
+    return copy
+
+
+def has_wal(log: str) -> bool:
+    """Return whether something of a log is in its WAL, or was."""
+    return os.path.exists(f"{log}-wal") and os.path.getsize(f"{log}-wal") > 0
+
+
+def copied_with_wal(log: str, copy: str) -> str:
+    """Copy the log and its WAL, if it has one, to `copy` and beside it; return `copy`."""
+    shutil.copyfile(log, copy)
+    if os.path.exists(f"{log}-wal"):
+        shutil.copyfile(f"{log}-wal", f"{copy}-wal")
     return copy
