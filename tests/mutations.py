@@ -258,8 +258,8 @@ MUTANTS = (
     Mutant(
         "two deliveries of one message wait as two",
         "actors/mailbox.py",
-        "        known = self._waiting.setdefault((type(delivery), delivery.id), waiting)\n",
-        "        known = self._waiting[type(delivery), delivery.id] = waiting\n",
+        "        known = self._waiting.setdefault(_place(delivery), waiting)\n",
+        "        known = self._waiting[_place(delivery)] = waiting\n",
         ("tests/test_machine_mailbox.py",),
     ),
     Mutant(
