@@ -257,7 +257,7 @@ async def taken_up(file: Path, owner: LogInUse) -> bool:
         while file.exists():  # noqa: ASYNC110, ASYNC240 - another process removes it
             await anyio.sleep(0.05)
         if why := inbox.refusal(file):
-            raise inbox.CommandRefused(f"{owner.owner} did not do it: {why}")
+            raise inbox.CommandRefused(f"{owner.owner} says: {why}")
         return True
     show(styled((f"{owner.owner} has not taken it up yet; it stays in {file.parent} until it is", "")))
     return False

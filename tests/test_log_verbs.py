@@ -86,7 +86,7 @@ async def test_an_owner_that_did_not_redact_is_not_said_to_have_done_so(
     async with System.open(path, model=ScriptedModel({})):
         assert await command("log", "redact", path, position, "--reason", "x") == 2
     said = capsys.readouterr()
-    assert "did not do it: " in said.err and "the disk is full" in said.err and not said.out
+    assert " says: " in said.err and "the disk is full" in said.err and not said.out
 
 
 async def test_an_owner_that_left_the_bytes_of_a_text_in_a_file_is_not_said_to_have_erased_it(
