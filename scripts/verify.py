@@ -88,7 +88,11 @@ def _checked(rows: Rows, head: Head | None, broken: str) -> Report:
 
 def _nothing_left(why: str, head: Head) -> Report:
     """Return the report on a file that can be read no more, beside the anchor of the log that it was."""
-    checks = Checks(lambda *_: None, lambda *_, **__: None, head)
+
+    def none(stream: str, version: int, *, fresh: bool = False) -> None:
+        return None
+
+    checks = Checks(none, none, head)
     checks.findings.add(Place(1), "file", f"no event can be read: {why}", f"the log {head.log_id}; restore a backup")
     return checks.report()
 
