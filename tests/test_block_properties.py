@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import SupportsIndex
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -189,9 +190,9 @@ class Looked(str):
 
     looked = 0
 
-    def count(self, *args: str | int) -> int:
-        self.looked += len(self[slice(*args[1:])])  # type: ignore[misc]
-        return super().count(*args)  # type: ignore[arg-type]
+    def count(self, sub: str, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /) -> int:
+        self.looked += len(self[start:end])
+        return super().count(sub, start, end)
 
 
 def test_what_an_edit_did_to_lines_is_told_by_one_look_at_what_stands_before_it() -> None:
