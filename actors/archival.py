@@ -159,6 +159,8 @@ def decide(state: ArchiveState, request: Receive) -> Event:
 
 def is_of(event: Event, request: Receive) -> bool:
     """Return whether `event` came of `request`, not of another under its id; what was erased is like any. Pure."""
+    if request.arguments == ERASED:
+        return getattr(event, "verb", request.edit) == request.edit
     match event:
         case PassageInserted(verb=verb, text=text) | PassageUpdated(verb=verb, text=text):
             change = asked(verb, request.arguments) if verb == request.edit else ""

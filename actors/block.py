@@ -69,7 +69,8 @@ def is_of(event: Event, asked: Delivery, form: Form) -> bool:
     match asked, event:
         case Receive(), BlockEdited(put=put) if _alike(event, asked):
             verb = event.verb if form == "text" else ""
-            return verb not in PUTS or put in (from_json(asked.arguments).get(PUTS[verb]), ERASED)
+            gone = asked.arguments == ERASED or put == ERASED
+            return gone or verb not in PUTS or put == from_json(asked.arguments).get(PUTS[verb])
         case Receive(arguments=wanted), BlockEditRefused(arguments=arguments) if _alike(event, asked):
             known = arguments in (ERASED, "") or event.verb in undoing.VERBS
             return known or _unlabelled(arguments) == _unlabelled(wanted)

@@ -16,6 +16,7 @@ from pydantic_core import from_json, to_json
 from callboard.events import Text
 from callboard.events.catalog import MessageReceived, MessageSent, Part
 from callboard.events.specs import ToolSpec
+from callboard.events.text import ERASED
 from callboard.projections.agent import ToolCall
 from callboard.projections.cuts import NEWER
 from callboard.projections.fencing import set_in
@@ -118,17 +119,23 @@ def sends(turn: MessageReceived, call: ToolCall, free: int) -> list[MessageSent]
     """Return the next sends of a call that stores; at most `free`."""
     if call.wanted.tool == ARCHIVE_LINES:
         return _archived(call)
-    chunks = Store.model_validate_json(call.wanted.arguments).chunks
+    chunks = _chunks(call)
     return [
         _send(call, n, INSERT, Text(arguments(passage(turn, chunks[n - 1]), [], {})))
         for n in range(call.sent + 1, min(call.sent + free, len(chunks)) + 1)
     ]
 
 
+def _chunks(call: ToolCall) -> list[Chunk]:
+    """Return the chunks of a call; none where its arguments were erased."""
+    return [] if call.wanted.arguments == ERASED else Store.model_validate_json(call.wanted.arguments).chunks
+
+
 def _archived(call: ToolCall) -> list[MessageSent]:
     if call.sent == 0:
         return [_send(call, 1, INSERT, call.text)]
-    if call.sent > 1 or 1 not in call.came or not call.came[1][1]:
+    gone = ERASED in (call.wanted.arguments, call.text)
+    if gone or call.sent > 1 or 1 not in call.came or not call.came[1][1]:
         return []
     asked = ArchiveLines.model_validate_json(call.wanted.arguments)
     cut = asked.model_copy(update={"stored": mark_of(from_json(call.text)["content"])})
@@ -148,8 +155,8 @@ def result(call: ToolCall) -> tuple[Text, bool]:
     came = [call.came.get(n, (Text(UNSENT), False)) for n in range(1, len(call.recipients) + 1)]
     if call.wanted.tool == ARCHIVE_LINES:
         return _of_lines(*came)
-    chunks = Store.model_validate_json(call.wanted.arguments).chunks
-    told = [f"lines {c.start_index} to {c.end_index}: {text}" for c, (text, _) in zip(chunks, came, strict=True)]
+    lines = [f"lines {c.start_index} to {c.end_index}" for c in _chunks(call)] or [ERASED] * len(came)
+    told = [f"{which}: {text}" for which, (text, _) in zip(lines, came, strict=True)]
     return Text("\n".join(told)), all(ok for _, ok in came)
 
 

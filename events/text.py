@@ -34,8 +34,8 @@ class Text(str):
         return text
 
     def pick(self, key: str) -> Text:
-        """Return the string at `key` of the JSON object that this text is, as a reference into it."""
-        value = from_json(self)[key]
+        """Return the string at `key` of the JSON object that this text is, as a reference into it; erased, as it is."""
+        value = ERASED if self == ERASED else from_json(self)[key]
         ref = None if self.ref is None or len(self.ref) != 3 else (*self.ref, key)
         return Text(value, ref)
 
