@@ -72,7 +72,7 @@ def is_of(event: Event, asked: Delivery, form: Form) -> bool:
             gone = asked.arguments == ERASED or put == ERASED
             return gone or verb not in PUTS or put == from_json(asked.arguments).get(PUTS[verb])
         case Receive(arguments=wanted), BlockEditRefused(arguments=arguments) if _alike(event, asked):
-            known = arguments in (ERASED, "") or event.verb in undoing.VERBS
+            known = ERASED in (arguments, wanted) or not arguments or event.verb in undoing.VERBS
             return known or _unlabelled(arguments) == _unlabelled(wanted)
         case Configure(fields=fields), BlockChanged(spec=spec):
             return all(getattr(spec, name) == value for name, value in fields.items())

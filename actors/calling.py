@@ -77,12 +77,13 @@ class Calling:
         self._shown.clear()
 
     async def read_again(self) -> None:
-        """Read the blocks of the turn again, since texts were erased."""
+        """Read the blocks of the turn again, since texts were erased, and prepare what is to begin anew."""
         self._erasures += 1
         known, self._shown = self._shown, {}
         for label, version in known:
             if label in self._actor.state.reads:
                 self._shown[label, version] = await self._block(label, version)
+        self.prepare(f"{self._actor.stream}@{self._actor.version}")
 
     def standing(self, results: list[Command]) -> list[Command]:
         """Return `results` less what was prepared before texts were erased, which is prepared anew."""
@@ -90,7 +91,6 @@ class Calling:
         for one in results:
             if isinstance(one, Begin) and one.erasures != self._erasures:
                 self._actor.system.treasury.free(self._actor.stream)
-                self.prepare(f"{self._actor.stream}@{self._actor.version}")
                 continue
             if isinstance(one, Begin):
                 self._shown |= requests.by_version((*one.shown, *one.current))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import anyio
 
-from callboard import Agent, Block, MemoryStore, System
+from callboard import Agent, Block, MemoryStore, ModelReply, ModelRequest, System
+from callboard.events import ModelError
 
-from .gated import Gated, seen
+from .gated import Gated, Hands, seen
 
 PLAN, NOTES = Block("plan", "one"), Block("notes", "two")
 
@@ -73,3 +74,26 @@ async def test_who_is_given_another_model_while_it_waits_for_a_slot_asks_that_on
             await seen(store, "ModelCallFinished")
             assert [request.id for request in quick.requests] == ["k2/a/1"]
             slow.gate.set()
+
+
+class Failing:
+    """One that fails at the first attempt."""
+
+    async def complete(self, request: ModelRequest, say: object) -> ModelReply:
+        """Reply."""
+        if request.attempt == 1:
+            raise ModelError("overloaded: 4711", kind="server", retry=True)
+        return ModelReply("done")
+
+
+async def test_a_call_is_tried_again_though_why_it_failed_was_erased_meanwhile() -> None:
+    hands, store = Hands(), MemoryStore()
+    with anyio.fail_after(10):
+        async with System.open(store, model=Failing(), outside=hands.outside) as system:
+            await system.start(Agent("a"))
+            await system["a"].tell("go")
+            await seen(store, "ModelAttemptFailed")
+            await system.redact([store.position], reason="a secret")
+            await system.look("agent-a")
+            hands.move(60)
+            await seen(store, "TurnFinished")
