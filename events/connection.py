@@ -27,6 +27,7 @@ class Connection:
         # Before 0.22 the connection is the thread. It would keep a program that forgot to close from ending.
         thread = cast(Thread, getattr(self._connection, "_thread", self._connection))
         thread.daemon = True
+        self._thread = thread
 
     @classmethod
     @asynccontextmanager
@@ -34,7 +35,11 @@ class Connection:
         """Connect to the file at `log`, until the context ends."""
         connection = cls(f"file:{quote(os.fsencode(log))}?{query}")
         with anyio.CancelScope(shield=True):
-            await connection._connection
+            try:
+                await connection._connection
+            except BaseException:
+                await anyio.to_thread.run_sync(connection._thread.join)  # it still reports to the loop
+                raise
         try:
             yield connection
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -182,9 +183,12 @@ async def test_a_log_that_cannot_be_connected_to_is_an_error_of_the_log(
         raise sqlite3.OperationalError("unable to open database file")
 
     monkeypatch.setattr(sqlite3, "connect", refused)
-    with pytest.raises(LogError, match="cannot be read: unable to open database file"):
-        async with SQLiteStore.open(path, mode="read"):
-            pass
+    before = set(threading.enumerate())
+    for _ in range(20):
+        with pytest.raises(LogError, match="cannot be read: unable to open database file"):
+            async with SQLiteStore.open(path, mode="read"):
+                pass
+    assert not [thread for thread in {*threading.enumerate()} - before if "connection" in thread.name]
 
 
 async def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
