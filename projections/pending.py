@@ -8,12 +8,16 @@ from decimal import Decimal
 
 from callboard.events import CallboardError, Event, RecordedEvent
 from callboard.events.catalog import (
+    LimitKept,
+    LimitRaised,
+    LimitReached,
     MessageReceived,
     MessageSent,
     ModelAttemptFailed,
     ModelCallFinished,
     ModelCallStarted,
     Spent,
+    TurnCancelling,
     TurnResumed,
 )
 
@@ -23,8 +27,8 @@ RUNNING = ("ModelCallStarted", "ToolCallStarted")
 """Events after which an effect runs outside."""
 
 
-AWAITING = ("ApprovalAsked", "QuestionAsked", "ToolCallInDoubt", "LimitReached")
-"""Events after which a call or a turn may wait for a person; one in doubt does where its tool says so."""
+AWAITING = ("ApprovalAsked", "QuestionAsked", "ToolCallInDoubt")
+"""Events after which a call may wait for a person; one in doubt does where its tool says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Open:
         recipient: The stream whose answer it waits for; empty where it waits for no actor.
         due: When it goes on by itself; None where no time is set.
         attempt: Of a turn, how often it was taken up.
+        asks: Whether a turn that reached a limit asks a person, whatever else was recorded of it since.
     """
 
     stream: str
@@ -48,6 +53,7 @@ class Open:
     recipient: str = ""
     due: datetime | None = None
     attempt: int = 1
+    asks: bool = False
 
 
 class NotPaired(CallboardError):
@@ -74,8 +80,8 @@ class Pending:
         return list(dict.fromkeys(item.stream for item in self.items.values()))
 
     def awaiting(self) -> list[Open]:
-        """Return the calls that may wait for a person, oldest first."""
-        return [item for item in self.items.values() if item.latest in AWAITING]
+        """Return the calls and turns that may wait for a person, oldest first."""
+        return [item for item in self.items.values() if item.latest in AWAITING or item.asks]
 
     def suspects(self) -> list[str]:
         """Return the streams whose turn was taken up again before and was running when the process ended."""
@@ -107,7 +113,8 @@ class Pending:
         due = data.retry_at if isinstance(data, ModelAttemptFailed) else None
         due = data.expires if isinstance(data, MessageReceived | MessageSent) else due
         attempt = data.attempt if isinstance(data, TurnResumed) else before.attempt if before else 1
-        self.items[key] = Open(event.stream, kind, data.id, event.type, since, recipient, due, attempt)
+        asks = _asks(data, before is not None and before.asks)
+        self.items[key] = Open(event.stream, kind, data.id, event.type, since, recipient, due, attempt, asks)
 
     def _count(self, event: Event) -> None:
         if isinstance(event, ModelCallStarted) and event.attempt == 1:
@@ -120,6 +127,16 @@ class Pending:
         return isinstance(other, Pending) and (self.items, self.spent) == (other.items, other.spent)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _asks(event: Event, before: bool) -> bool:
+    match event:
+        case LimitReached(asks=asks):
+            return asks
+        case LimitRaised() | LimitKept() | TurnCancelling():
+            return False
+        case _:
+            return before
 
 
 def _evolve(state: Pending, event: RecordedEvent) -> Pending:

@@ -25,12 +25,27 @@ from callboard.events import (
     ApprovalMismatch,
     NotWaiting,
     SQLiteStore,
+    Text,
 )
-from callboard.events.catalog import Grant, MessageSent, ToolCallFailed, TurnFinished
+from callboard.events.catalog import (
+    Grant,
+    LimitKept,
+    LimitRaised,
+    LimitReached,
+    MessageReceived,
+    MessageSent,
+    ToolCallFailed,
+    TurnCancelling,
+    TurnFinished,
+    TurnResumed,
+    TurnStarted,
+)
+from callboard.projections.pending import Pending
 
 from .limited import USED, Scripted, asked, brief, busy, look
 from .logs import checked, rows_of
 from .scripted import script
+from .teams import log_of
 
 pytestmark = pytest.mark.anyio
 
@@ -191,6 +206,28 @@ async def test_a_group_that_waits_for_a_person_is_cancelled_like_any_other() -> 
         await talk.cancel(trace)
         await system.quiet()
         assert (await system.pending()).items == {}
+
+
+def test_a_turn_that_asks_a_person_waits_whatever_is_recorded_of_it_until_somebody_decides() -> None:
+    begun = [
+        MessageReceived(id="k/g", sender="user", kind="ask", parts=(), params={}),
+        TurnStarted(id="k/g"),
+        LimitReached(id="k/g", limit="turns", text=Text("1 turn"), asks=True),
+        TurnResumed(id="k/g", attempt=2),
+    ]
+    decided = {
+        LimitRaised(id="k/g", by="Ana", command="c"): [],
+        LimitKept(id="k/g", by="Ana", command="c", text=Text("no")): [],
+        TurnCancelling(id="k/g"): [],
+        TurnResumed(id="k/g", attempt=3): ["k/g"],
+    }
+    for last, waits in decided.items():
+        pending = Pending()
+        for event in log_of(*(("group-g", event) for event in begun)):
+            pending.take(event)
+        assert [one.id for one in pending.awaiting()] == ["k/g"]
+        pending.take(log_of(*(("group-g", event) for event in (*begun, last)))[-1])
+        assert [one.id for one in pending.awaiting()] == waits
 
 
 async def test_what_a_tool_asks_of_another_agent_comes_out_of_the_same_purse() -> None:
