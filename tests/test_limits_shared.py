@@ -23,6 +23,7 @@ from callboard.actors.messaging import ASK, BROADCAST_ALL, TELL
 from callboard.events import (
     AlreadyDecided,
     ApprovalMismatch,
+    Event,
     NotWaiting,
     SQLiteStore,
     Text,
@@ -209,19 +210,19 @@ async def test_a_group_that_waits_for_a_person_is_cancelled_like_any_other() -> 
 
 
 def test_a_turn_that_asks_a_person_waits_whatever_is_recorded_of_it_until_somebody_decides() -> None:
-    begun = [
+    begun: list[Event] = [
         MessageReceived(id="k/g", sender="user", kind="ask", parts=(), params={}),
         TurnStarted(id="k/g"),
         LimitReached(id="k/g", limit="turns", text=Text("1 turn"), asks=True),
         TurnResumed(id="k/g", attempt=2),
     ]
-    decided = {
-        LimitRaised(id="k/g", by="Ana", command="c"): [],
-        LimitKept(id="k/g", by="Ana", command="c", text=Text("no")): [],
-        TurnCancelling(id="k/g"): [],
-        TurnResumed(id="k/g", attempt=3): ["k/g"],
-    }
-    for last, waits in decided.items():
+    decided: list[tuple[Event, list[str]]] = [
+        (LimitRaised(id="k/g", by="Ana", command="c"), []),
+        (LimitKept(id="k/g", by="Ana", command="c", text=Text("no")), []),
+        (TurnCancelling(id="k/g"), []),
+        (TurnResumed(id="k/g", attempt=3), ["k/g"]),
+    ]
+    for last, waits in decided:
         pending = Pending()
         for event in log_of(*(("group-g", event) for event in begun)):
             pending.take(event)
