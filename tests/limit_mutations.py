@@ -53,5 +53,9 @@ LIMIT_MUTANTS = (
            ("tests/test_limit_laws.py",)),
     Mutant("a message may bring more than was given", LAWS, "if given != message.grant:", "if False:",
            ("tests/test_limit_laws.py",)),
+    Mutant("background work comes out of the purse of the turn that is open", PURSE,
+           'if grant is not None and id.startswith(f"{turn}/"):', "if grant is not None:", SHARED),
+    Mutant("a turn that asks is forgotten once something else of it is recorded", "projections/pending.py",
+           "item.latest in AWAITING or item.asks]", 'item.latest in (*AWAITING, "LimitReached")]', SHARED),
 )  # fmt: skip
 """A guard for each; noticed by rules as data, or by whole systems."""

@@ -69,5 +69,10 @@ MAIL_MUTANTS = (
            TALKS),
     Mutant("a key counts in any conversation", "actors/rules.py",
            "        and received.conversation == delivery.conversation\n", "", TALKS),
+    Mutant("of two things under one key in the same instant the second counts as the first", BOX,
+           "_asked(known.delivery) != _asked(delivery)", "False", ("tests/test_block_input.py",)),
+    Mutant("two who start the same in the same instant are one", BOX,
+           'delivery.started.model_dump_json() if isinstance(delivery, Start) else ""', '""',
+           ("tests/test_system.py",)),
 )  # fmt: skip
 """A guard for each; noticed by rules as data, by the machine of the mailbox, or by whole systems."""

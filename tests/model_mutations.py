@@ -90,5 +90,26 @@ MODEL_MUTANTS = (
     Mutant("a rate limit is a fault", BREAKER, 'error.kind == "rate_limit"', "False", CIRCUIT),
     Mutant("an attempt that did not go out is not in the trace", TRACE, "if not data.sent:", "if False:", LIVE),
     Mutant("the audit does not count what did not go out", AUDIT, 'if data.get("sent") is False', "if False", LIVE),
+    Mutant(
+        "what was prepared before stays in line for a slot",
+        "actors/calling.py",
+        "            self._preparing.cancel()\n",
+        "",
+        ("tests/test_preparing.py",),
+    ),
+    Mutant(
+        "a call begins with blocks that were read before an erasure",
+        "actors/calling.py",
+        "isinstance(one, Begin) and one.erasures != self._erasures",
+        "False",
+        ("tests/test_erasure.py", "tests/test_preparing.py"),
+    ),
+    Mutant(
+        "two calls of an agent stand in line for a slot",
+        "actors/providers.py",
+        "        async with self._line:\n            if self.holds(name):",
+        "        if True:\n            if self.holds(name):",
+        ("tests/test_slots.py",),
+    ),
 )  # fmt: skip
 """A guard for each; noticed by rules as data, by slots alone, or by a whole system."""

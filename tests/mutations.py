@@ -354,24 +354,10 @@ MUTANTS = (
         ("tests/test_guards.py",),
     ),
     Mutant(
-        "of two things under one key in the same instant the second counts as the first",
-        "actors/mailbox.py",
-        "_asked(known.delivery) != _asked(delivery)",
-        "False",
-        ("tests/test_block_input.py", "tests/test_system.py"),
-    ),
-    Mutant(
         "a file that was cut off is read as it is",
         "events/file.py",
         "        os.truncate(copy, cut.wanted)\n",
         "        pass\n",
         ("tests/test_cut.py",),
-    ),
-    Mutant(
-        "two who start the same in the same instant are one",
-        "actors/mailbox.py",
-        'delivery.started.model_dump_json() if isinstance(delivery, Start) else ""',
-        '""',
-        ("tests/test_system.py",),
     ),
 )
