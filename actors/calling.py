@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import anyio
 
 from callboard.events import ModelError
 from callboard.events.catalog import ModelCallStarted, Usage
+from callboard.events.specs import BlockUse
 from callboard.projections import AgentState, Growing
 from callboard.projections import request as requests
 from callboard.projections.agent_calls import ModelCall
@@ -18,6 +19,7 @@ from callboard.projections.contexts import layout_of
 from callboard.projections.estimate import tokens_in
 from callboard.projections.prompt import Line, Message, Shown, messages_of
 from callboard.projections.uses import named
+from callboard.projections.uses import reads as reading
 
 from . import calls, fallbacks
 from .breaker import CIRCUIT_OPEN
@@ -46,6 +48,7 @@ class Calling:
         self._rendered: Growing[Line] = Growing()
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._dropped = False
+        self._reads: Mapping[str, BlockUse] = {}
         self._erasures = 0
         self._preparing = anyio.CancelScope()
         self._hand = Hand(actor.system.providers, actor.stream)
@@ -75,14 +78,15 @@ class Calling:
     def turn_started(self) -> None:
         """Forget the blocks of the turn before."""
         self._shown.clear()
+        self._reads = {}
 
     async def read_again(self) -> None:
         """Read the blocks of the turn again, since texts were erased, and prepare what is to begin anew."""
         self._erasures += 1
-        known, self._shown = self._shown, {}
+        known, self._shown, self._reads = self._shown, {}, self._actor.state.reads
         for label, version in known:
-            if label in self._actor.state.reads:
-                self._shown[label, version] = await self._block(label, version)
+            if label in self._reads:
+                self._shown[label, version] = await self._block(label, version, self._reads[label])
         self.prepare(f"{self._actor.stream}@{self._actor.version}")
 
     def standing(self, results: list[Command]) -> list[Command]:
@@ -94,6 +98,7 @@ class Calling:
                 continue
             if isinstance(one, Begin):
                 self._shown |= requests.by_version((*one.shown, *one.current))
+                self._reads = one.reads
             found.append(one)
         return found
 
@@ -136,10 +141,11 @@ class Calling:
         uses, erasures = state.spec.blocks, self._erasures
         current = [] if call.summarises else await self._current(state)
         items = [] if call.summarises else requests.wanted(state)
-        shown = [await self._block(label, version) for label, version in items]
+        reads = reading(state, {block.label: block.use or block.label for block in current})
+        shown = [await self._block(label, version, reads[label]) for label, version in items]
         price = self._actor.system.prices.of(self._actor.system.providers.name_of(model))
         read = None if call.summarises else uses
-        begin = Begin(call.id, current, shown, call.attempt, read, model, price, erasures=erasures, cause=cause)
+        begin = Begin(call.id, current, shown, call.attempt, read, model, price, None, reads, erasures, cause=cause)
         if self._actor.system.treasury.watches:
             tokens = calls.tokens(state, call, current, shown)
             begin = replace(begin, room=await self._actor.system.treasury.hold(self._actor.stream, tokens, price))
@@ -166,12 +172,11 @@ class Calling:
         text = f"{model or 'the model'} keeps failing ({refused.why}); it is not asked before {until}"
         return Refuse(call.id, call.attempt, model, text, due, cause=cause)
 
-    async def _block(self, label: str, version: int) -> Shown:
-        """Return a block as an earlier call of this turn was shown it."""
+    async def _block(self, label: str, version: int, use: BlockUse) -> Shown:
+        """Return a block as an earlier call of this turn was shown it, or would be now that its use is another."""
         known = self._shown.get((label, version))
-        if known is not None:
+        if known is not None and self._reads.get(label) == use:
             return known
-        use = self._actor.state.reads[label]
         block = await requests.block_at(self._actor.system.store, use.stream, version)
         return requests.shown(block, label, me=self._actor.stream, seen=None, read_only=use.read_only)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -193,6 +193,7 @@ class Begin(Command):
         model: The model that there is a slot for; where another is asked, it comes too late as well.
         price: Of the model; None where nobody knows it, or nothing depends on it.
         room: Tokens that the reply may have by the budget of the system, or why it has none; None without a budget.
+        reads: The blocks of the turn's prompts, by label, as they are with this call.
         erasures: How often the blocks had been read again by then, since texts were erased; else it is prepared anew.
     """
 
@@ -204,6 +205,7 @@ class Begin(Command):
     model: str = ""
     price: Price | None = None
     room: int | str | None = None
+    reads: Mapping[str, BlockUse] = field(default_factory=dict[str, BlockUse])
     erasures: int = 0
 
 

@@ -98,8 +98,12 @@ def _label(block: BlockState, use: BlockUse) -> str:
 
 def read(state: AgentState, started: ModelCallStarted) -> dict[str, BlockUse]:
     """Return the blocks of the open turn's prompts, with those of a call that begins."""
+    return reads(state, {label: started.renamed.get(label, label) for label in started.blocks})
+
+
+def reads(state: AgentState, shown: Mapping[str, str]) -> dict[str, BlockUse]:
+    """Return the blocks of the open turn's prompts, with those `shown` now, given the labels of their uses."""
     uses = {use.label: use for use in state.spec.blocks} if state.spec else {}
-    shown = {label: started.renamed.get(label, label) for label in started.blocks}
     return {**state.reads, **{label: uses[own] for label, own in shown.items() if own in uses}}
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import anyio
 
-from callboard import Agent, Block, MemoryStore, ModelReply, ModelRequest, System
+from callboard import Agent, Block, MemoryStore, ModelReply, ModelRequest, System, tool
+from callboard.actors.testing import ScriptedModel, calls
 from callboard.events import ModelError
+from callboard.projections.request import rebuilt
 
 from .gated import Gated, Hands, seen
 
@@ -97,3 +99,28 @@ async def test_a_call_is_tried_again_though_why_it_failed_was_erased_meanwhile()
             await system.look("agent-a")
             hands.move(60)
             await seen(store, "TurnFinished")
+
+
+async def test_a_block_that_is_only_to_be_read_from_now_on_is_shown_as_that() -> None:
+    begun, gate = anyio.Event(), anyio.Event()
+
+    @tool(effect="read")
+    async def look() -> str:
+        """Look."""
+        begun.set()
+        await gate.wait()
+        return "seen"
+
+    edits = calls(("memory_append", {"label": "plan", "text": "more"}), ("look", {}))
+    model, store = ScriptedModel({"a": [edits, "done"]}), MemoryStore()
+    async with System.open(store, model=model) as system, anyio.create_task_group() as tasks:
+        a = await system.start(Agent("a", tools=[look], blocks=[PLAN]))
+        tasks.start_soon(asked, system, "a", "k1")
+        await begun.wait()
+        await a.detach("plan")
+        await a.attach("plan", read_only=True)
+        gate.set()
+    starts = [event async for event in store.read_stream("agent-a") if event.type == "ModelCallStarted"]
+    read = [await rebuilt(store, event.stream, event.version) for event in starts]
+    assert read == [list(request.messages) for request in model.requests]
+    assert ["read-only" in str(messages[0]) for messages in read] == [False, True]
