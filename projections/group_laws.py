@@ -29,6 +29,7 @@ from callboard.events.catalog import (
     TurnFinished,
     TurnStarted,
 )
+from callboard.events.text import ERASED
 
 from .findings import Findings, Place
 from .quotes import misplaced
@@ -119,7 +120,8 @@ class GroupLaws:
             case MessageSent(id=id, kind="turn"):
                 group.turns[id] = ""
             case SendAnswered(id=id) | SendFailed(id=id) if id in group.turns:
-                group.turns[id] = "answered" if isinstance(data, SendAnswered) else "failed"
+                refused = isinstance(data, SendAnswered) and data.stop_reason == "refused" and data.text in ("", ERASED)
+                group.turns[id] = "failed" if refused or isinstance(data, SendFailed) else "answered"
             case MemberFailed(id=id, turn=turn, member=member):
                 if group.turns.get(f"{id}/{turn}/{member}") != "failed":
                     self._wrong(place, f"turn {turn} of {member!r} failed", "a turn that did, and is dealt with once")

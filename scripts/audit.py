@@ -260,7 +260,7 @@ class Audit:
                 self.wrong("answer", f"text {data['text']}", f"the text of the answer, {text}")
 
     def _ended(self, data: Data) -> list[Any]:
-        uses = ([use["name"], self._placed(use["arguments"])] for use in data.get("uses", ()))
+        uses = ([use["name"], "" if isinstance(at := use["arguments"], int) else at] for use in data.get("uses", ()))
         return [data.get("stop_reason", "end"), *uses]
 
     def _placed(self, text: Any) -> Any:

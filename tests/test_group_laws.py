@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from callboard import Agent, Group, MemoryStore, ModelReply, Supervisor, System
+from callboard.actors.agent import MAX_REFUSED
+from callboard.actors.testing import ScriptedModel
+
 from . import logs
 from .forgeries import Rows, at, changed, head_of, with_data
 from .logs import rechained, rows_of
@@ -167,3 +171,17 @@ def test_verify_names_the_position(forgery: Forgery) -> None:
 def test_the_audit_names_the_position(forgery: Forgery) -> None:
     forged, position = forgery.forge(rows(forgery.talk))
     assert (position, forgery.audit) in audited(forged)
+
+
+@pytest.mark.parametrize("arguments", ["", "null", '{"agent": "nobody"}'])
+async def test_a_member_that_wants_in_vain_what_it_cannot_have_and_says_nothing_has_failed(arguments: str) -> None:
+    log, wants = MemoryStore(), ModelReply("", [("delegate", arguments)])
+    model = ScriptedModel({"lead": [wants] * MAX_REFUSED + ["Done."], "b": ["B."]})
+    async with System.open(log, model=model) as system:
+        lead = Agent("lead")
+        group = await system.start(Group("g", [Agent("b")], Supervisor(), manager=lead, on_failure="skip"))
+        assert (await group.ask("go")).text == "Done."
+    rows = rows_of(log)
+    assert [row.type for row in rows].count("MemberFailed") == 1
+    assert not logs.checked(rows, head_of(rows)).findings.kept
+    assert not audited(rows)
