@@ -13,6 +13,7 @@ from callboard.events.catalog import (
     AgentChanged,
     BlockAttached,
     BlockDetached,
+    LimitRaised,
     ModelAttemptFailed,
     ModelCallFailed,
     ModelCallRequested,
@@ -137,7 +138,7 @@ class AgentActor(Actor[AgentState]):
         match event.data:
             case TurnStarted():
                 self._calling.turn_started()
-            case ModelCallRequested() | ModelAttemptFailed() | TurnResumed():
+            case ModelCallRequested() | ModelAttemptFailed() | TurnResumed() | LimitRaised():
                 self._calling.prepare(event.ref)
             case AgentChanged() | BlockAttached() | BlockDetached():  # what was prepared has the blocks of before
                 self._calling.prepare(event.ref)

@@ -57,5 +57,6 @@ LIMIT_MUTANTS = (
            'if grant is not None and id.startswith(f"{turn}/"):', "if grant is not None:", SHARED),
     Mutant("a turn that asks is forgotten once something else of it is recorded", "projections/pending.py",
            "item.latest in AWAITING or item.asks]", 'item.latest in (*AWAITING, "LimitReached")]', SHARED),
+    Mutant("a call that a limit kept back waits for ever", "actors/agent_actor.py", " | LimitRaised():", ":", SHARED),
 )  # fmt: skip
 """A guard for each; noticed by rules as data, or by whole systems."""

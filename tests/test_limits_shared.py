@@ -6,6 +6,7 @@ import pytest
 
 from callboard import (
     Agent,
+    Block,
     Group,
     Limits,
     MemoryStore,
@@ -20,6 +21,7 @@ from callboard import (
     tool,
 )
 from callboard.actors.messaging import ASK, BROADCAST_ALL, TELL
+from callboard.actors.testing import ScriptedModel
 from callboard.events import (
     AlreadyDecided,
     ApprovalMismatch,
@@ -156,6 +158,21 @@ async def test_a_system_limits_each_request_that_brings_no_limits() -> None:
 
 
 # -- a person decides -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blocks", [[], [Block("plan", "one")]], ids=["no block", "a block"])
+async def test_a_call_that_a_limit_kept_back_begins_once_a_person_raises_it(blocks: list[Block]) -> None:
+    model = ScriptedModel({"a": ["done"]})
+    async with System.open(MemoryStore(), model=model) as system:
+        a = await system.start(Agent("a", blocks=blocks, limits=Limits(tokens=300, then="ask")))
+        await a.tell("go " * 300, key="k")
+        await system.quiet()
+        raised = 0
+        while (found := await system.waiting()) and raised < 9:
+            await system.approve(found[0])
+            await system.quiet()
+            raised += 1
+        assert 1 <= raised < 9 and (await system.pending()).items == {} and len(model.requests) == 1
 
 
 async def test_a_person_raises_a_limit_and_keeps_the_next(tmp_path: Path) -> None:
